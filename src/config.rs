@@ -598,7 +598,7 @@ impl Config {
         runtime.check().map_err(|error| error.to_string())?;
         let cookie = Cookie::new("a cookie that is never used").expect("it is long enough");
         let mut net = fika_net::Config::new(cookie);
-        // An invalid `ERL_EPMD_PORT` is no mistake of the file.
+        // An invalid `ERL_EPMD_PORT` is not a mistake in the file.
         net.epmd_port = 1;
         self.to_net(&mut net);
         net.check().map_err(|error| error.to_string())

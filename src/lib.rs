@@ -129,6 +129,8 @@ mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
+pub use fika_otp::{agent, gen_server, proc_lib, registry, supervisor_bridge, sys, task};
+
 pub use fika_macros::{main, message, receive, remote, test};
 
 #[doc(no_inline)]

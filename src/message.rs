@@ -65,8 +65,8 @@ pub use fika_runtime::message::{
 pub use fika_runtime::{
     AliasOpts, Bytes, DecodeError, Dest, EncodeError, Encoded, Envelope, Local, MailboxLimit,
     NodeText, Part, ProcessText, Reference, SendError, SendOpts, TagClash, Tagged, Term,
-    TrySendError, WhenFull, alias, alias_with, mailbox_limit, make_ref, send, send_priority,
-    send_timeout, send_wait, send_with, try_send, unalias,
+    TrySendError, WhenFull, alias, alias_with, mailbox_limit, make_ref, open_message, send,
+    send_priority, send_timeout, send_wait, send_with, try_send, unalias,
 };
 
 pub use fika_macros::Message;

@@ -50,13 +50,13 @@
 //! [`Node`](crate::Node) has methods for what a thread outside can do.
 
 pub use fika_runtime::{
-    Down, Exit, ExitDest, ExitReason, Ignored, LinkOpts, MonitorAlias, MonitorOpts, Name, Object,
-    Outcome, PanicReason, Pid, Priority, ProcessError, Reference, RegisterError, RemoteFn, ReplyOn,
-    RequestOpts, SpawnBlocking, SpawnError, SpawnOn, SpawnOpts, SpawnReply, Spawned, demonitor,
-    demonitor_flush, dictionary, exit, exit_process, exit_process_priority, group_leader,
-    hibernate, link, link_with, monitor, monitor_with, register, registered, self_pid,
-    set_group_leader, set_priority, spawn, spawn_blocking, spawn_link, spawn_link_on,
-    spawn_monitor, spawn_monitor_on, spawn_on, spawn_opt, spawn_opt_on, spawn_request,
-    spawn_request_abandon, spawn_request_on, trap_exit, try_spawn_on, unlink, unregister, whereis,
-    yield_now,
+    Answer, Down, Ended, Exit, ExitDest, ExitReason, Ignored, LinkOpts, MonitorAlias, MonitorOpts,
+    Name, Object, Outcome, PanicReason, Pid, Priority, ProcessError, Reference, RegisterError,
+    RemoteFn, ReplyOn, RequestOpts, SpawnBlocking, SpawnError, SpawnOn, SpawnOpts, SpawnReply,
+    Spawned, Waiting, Within, catch_exit, demonitor, demonitor_flush, dictionary, exit, exit_async,
+    exit_process, exit_process_priority, exit_reason, group_leader, hibernate, link, link_with,
+    monitor, monitor_with, register, registered, self_pid, set_group_leader, set_priority, spawn,
+    spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, trap_exit,
+    try_self_pid, try_spawn_on, unlink, unregister, whereis, yield_now,
 };

@@ -31,6 +31,11 @@ pub(crate) fn take_unwinding() -> Option<ExitReason> {
     UNWINDS.try_with(RefCell::take).unwrap_or_default()
 }
 
+/// Returns the reason why this thread last began to unwind.
+pub(crate) fn last_unwinding() -> Option<ExitReason> {
+    UNWINDS.try_with(|last| last.borrow().clone()).unwrap_or_default()
+}
+
 /// Calls `work`, and returns its panic unchanged.
 pub(crate) fn catch_payload<R>(work: impl FnOnce() -> R) -> std::thread::Result<R> {
     catch_unwind(AssertUnwindSafe(work))

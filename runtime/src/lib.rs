@@ -73,6 +73,7 @@ pub use name::Name;
 pub use node::{BuildError, Node, NodeBuilder, NodeService, StopService, WeakNode};
 pub use node_id::{Creation, NodeId};
 pub use node_name::{NodeName, NodeNameError};
+pub use oneshot::Answer;
 pub use otp::timer;
 pub use outcome::{Ignored, Outcome, ProcessError};
 pub use outlet::{Outlet, Round, Turn};
@@ -86,11 +87,12 @@ pub use process::{
     unalias,
 };
 pub use process::{
-    Elapsed, SendError, Sleep, SpawnBlocking, acting_node, cancel_timer, demonitor,
-    demonitor_flush, exit, exit_process, is_in_destructor, link, make_ref, monitor, process_count,
-    read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
-    spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
+    Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer,
+    catch_exit, demonitor, demonitor_flush, exit, exit_async, exit_process, exit_reason,
+    is_in_destructor, link, make_ref, monitor, open_message, process_count, read_timer, register,
+    registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
+    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_open_service,
+    spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit, try_self_pid,
     try_spawn_on, unlink, unregister, whereis, yield_now, yield_to_driver,
 };
 pub use process::{
@@ -127,11 +129,8 @@ pub use contain::{contained, wake};
 /// Used by the distribution. Not part of the public API.
 #[doc(hidden)]
 pub use message::check_tags;
-/// Used by the distribution to wait for an answer. Not part of the public API.
 #[doc(hidden)]
-pub use oneshot::Answer;
-#[doc(hidden)]
-pub use process::{Ended, Waiting, contain_call};
+pub use process::contain_call;
 
 #[doc(hidden)]
 pub use observe::{Observed, Observer, SignalRef};

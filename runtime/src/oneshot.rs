@@ -51,6 +51,14 @@ impl<T> Oneshot<T> {
 
     /// Returns whether the value is set. If not, the task is woken when it is.
     pub(crate) fn is_set_or_wakes(&self, context: &Context<'_>) -> bool {
+        let shared = self.0.lock();
+        if shared.0.is_some() {
+            return true;
+        }
+        if shared.1.as_ref().is_some_and(|waker| waker.will_wake(context.waker())) {
+            return false;
+        }
+        drop(shared);
         // Cloned and dropped without the lock, since a waker may belong to any executor.
         let mut waker = Some(context.waker().clone());
         let mut shared = self.0.lock();
@@ -64,7 +72,8 @@ impl<T> Oneshot<T> {
 }
 
 /// The answering end of a request. If it is dropped because the answering process or its node has
-/// ended, the requester learns that there is no answer.
+/// ended, the requester learns that there is no answer. Made by
+/// [`Waiting::new`](crate::Waiting::new).
 #[derive(Debug)]
 pub struct Answer<T>(Option<Oneshot<Option<T>>>);
 
@@ -74,7 +83,9 @@ impl<T> Answer<T> {
         (Answer(Some(wait.clone())), wait)
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
+    /// Returns whether nothing waits for the answer any more.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
         self.0.as_ref().is_none_or(Oneshot::is_abandoned)
     }
 

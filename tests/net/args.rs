@@ -52,7 +52,7 @@ fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
 #[test]
 fn every_option_sets_its_value() {
     type Case = (&'static str, fn(&NodeArgs) -> bool);
-    let cases: [Case; 40] = [
+    let cases: [Case; 41] = [
         ("--hidden=false", |args| args.config.hidden == Some(false)),
         ("--name a@127.0.0.1", |args| args.config.name.as_deref() == Some("a@127.0.0.1")),
         ("--sname a", |args| args.sname.as_deref() == Some("a")),

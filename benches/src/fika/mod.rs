@@ -4,6 +4,7 @@
 //! ways, the comment in its file here decides.
 
 mod big;
+mod call;
 mod echo;
 mod fairness;
 mod fanin;
@@ -60,7 +61,7 @@ pub(crate) fn run(workload: &str, params: &Params, workers: Option<usize>) {
         "scale.name" => node.block_on(fanin::run_scale(p)),
         "scale.stop" => stop::run(&node, with_rest(p)),
         "local.idle.hibernated" => cannot("an idle process has nothing to give back"),
-        "local.call.1_client" | "local.call.100_clients" => cannot("not there yet: gen_server"),
+        "local.call.1_client" | "local.call.100_clients" => node.block_on(call::run(p)),
         "local.supervisor.1000" | "local.supervisor.10000" => {
             cannot("not there yet: supervisor");
         }

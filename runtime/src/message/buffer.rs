@@ -151,7 +151,10 @@ impl Buffer {
 
     /// Appends what `put` writes, preceded by its length as 32 bits. Returns the length. A length
     /// that does not fit into 32 bits is not written.
-    pub(super) fn put_with_length<E>(
+    ///
+    /// # Errors
+    /// The error of `put`.
+    pub fn put_with_length<E>(
         &mut self,
         put: impl FnOnce(&mut Buffer) -> Result<(), E>,
     ) -> Result<usize, E> {

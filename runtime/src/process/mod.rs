@@ -38,9 +38,9 @@ mod spawn;
 mod wait;
 
 pub use self::api::{
-    acting_node, async_dist, exit, group_leader, hibernate, mailbox_limit, make_ref, process_count,
-    register, registered, self_node, self_pid, set_group_leader, set_priority, trap_exit,
-    unregister, whereis,
+    acting_node, async_dist, exit, exit_async, group_leader, hibernate, mailbox_limit, make_ref,
+    process_count, register, registered, self_node, self_pid, set_group_leader, set_priority,
+    trap_exit, try_self_pid, unregister, whereis,
 };
 pub use self::core::relations::{LinkOpts, ReplyOn};
 pub(crate) use self::core::{Body, Control, NewProcess, Running};
@@ -49,8 +49,8 @@ pub use self::core::{
 };
 pub(crate) use self::deliver::{Action, Orphans, undecodable};
 pub use self::deliver::{SendError, SystemMonitor, system_monitor};
-pub use self::failure::contain_call;
 pub(crate) use self::failure::{catch, contain, drop_each, install_panic_hook};
+pub use self::failure::{catch_exit, contain_call, exit_reason};
 pub use self::inspect::{
     Ended, Processes, SuspendError, info, is_process_alive, process_info, processes,
     processes_iter, resume_process, suspend_process,
@@ -58,7 +58,9 @@ pub use self::inspect::{
 pub(crate) use self::life::{end, run};
 #[cfg(feature = "observe")]
 pub use self::receive::messages_looked_at;
-pub use self::receive::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
+pub use self::receive::{
+    Next, Opened, Receive, Wanted, is_wanted, open_message, open_wanted, wanted,
+};
 pub use self::relations::{
     AliasOpts, MonitorAlias, MonitorOpts, alias, alias_with, demonitor, demonitor_flush, link,
     link_with, monitor, monitor_with, unalias, unlink,
@@ -77,5 +79,5 @@ pub use self::spawn::{
 pub(crate) use self::spawn::{Service, Start, start};
 pub(crate) use self::wait::Blocking;
 pub use self::wait::{
-    Elapsed, Sleep, SpawnBlocking, Waiting, run_lookup, sleep, spawn_blocking, timeout,
+    Elapsed, Sleep, SpawnBlocking, Waiting, Within, run_lookup, sleep, spawn_blocking, timeout,
 };

@@ -1,4 +1,4 @@
-//! Fields that a message may have although they look like ones that it may not have.
+//! Valid fields of a message that look like invalid ones.
 #![deny(warnings)]
 #![allow(dead_code)]
 

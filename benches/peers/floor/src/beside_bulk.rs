@@ -10,7 +10,7 @@ use fika_bench_kit::{Clock, Params, Peer, block_ms, free_port, latency, metric};
 
 use crate::tcp::{SOURCE, Server, echo};
 
-/// What one read may take, as a read of fika.
+/// The most bytes of one read, as in fika.
 const READ_BYTES: usize = 64 << 10;
 
 /// About as many bytes as a frame of the handshake.

@@ -12,4 +12,7 @@ pub use self::group_leader::{group_leader, set_group_leader};
 pub use self::hibernate::hibernate;
 pub use self::mailbox_limit::mailbox_limit;
 pub use self::names::{register, registered, unregister, whereis};
-pub use self::own::{acting_node, exit, make_ref, process_count, self_node, self_pid, trap_exit};
+pub use self::own::{
+    acting_node, exit, exit_async, make_ref, process_count, self_node, self_pid, trap_exit,
+    try_self_pid,
+};

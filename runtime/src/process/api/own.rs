@@ -26,6 +26,20 @@ pub fn self_pid() -> Pid {
     context::process("self_pid", |me| me.pid())
 }
 
+/// Returns the pid of the running process. `None` outside of a process.
+///
+/// ```
+/// # use fika_runtime::{Node, self_pid, try_self_pid};
+/// assert_eq!(try_self_pid(), None);
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert_eq!(try_self_pid(), Some(self_pid()));
+/// # });
+/// ```
+#[must_use]
+pub fn try_self_pid() -> Option<Pid> {
+    context::try_process(|me| me.pid())
+}
+
 /// Returns the node of the running process. [`Node::name`] is its name (Erlang's `node/0`).
 ///
 /// ```
@@ -103,6 +117,29 @@ pub fn make_ref() -> Reference {
 pub fn exit(reason: ExitReason) -> ! {
     context::process("exit", |_| ());
     leave(reason)
+}
+
+/// Ends the running process with this reason, at this suspension point: its future is dropped, and
+/// nothing unwinds.
+///
+/// Destructors of the future's values see the reason by [`exit_reason`](crate::exit_reason). Unlike
+/// [`exit`], it also works in a program that is built with `panic = "abort"`.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Down, ExitReason, Node, exit_async, spawn_monitor};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// spawn_monitor(async { exit_async(ExitReason::Shutdown).await });
+/// receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+pub async fn exit_async(reason: ExitReason) -> ! {
+    context::process("exit_async", |me| me.control.leave(reason));
+    std::future::pending().await
 }
 
 /// Sets whether the running process receives exit signals as messages instead of ending, and

@@ -270,6 +270,13 @@ impl Control {
         }
     }
 
+    /// Takes an `exit` back whose unwinding was caught, unless it has taken effect.
+    pub(in crate::process) fn stay(&self) {
+        if !self.is_doomed() && self.left.replace(false) {
+            self.doom.set(None);
+        }
+    }
+
     /// Returns whether the process ends now, because of a fatal signal or an `exit`, even if the
     /// process has caught the unwinding.
     #[inline]

@@ -1,7 +1,7 @@
 //! The rarest parts of a process: its label, its dictionary, suspensions, signals that came too
 //! late, congested connections, tasks, and the count of messages that did not decode.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -9,6 +9,7 @@ use super::dictionary::Dictionary;
 use super::growth::Growth;
 use super::held_up::{HeldUp, WaitsForRoom};
 use super::suspensions::Suspensions;
+use super::tick::Tick;
 use crate::signal::Signal;
 
 /// The parts. See [`Rare`](super::rare::Rare), which holds them behind a separate pointer.
@@ -29,6 +30,8 @@ pub(in crate::process) struct Extras {
     pub(in crate::process) waits_for_room: RefCell<Vec<WaitsForRoom>>,
     /// Tasks inside the process's future to be polled when a signal arrives.
     pub(in crate::process) tasks: RefCell<Vec<Waker>>,
+    /// The timer that its waits with a time limit share.
+    pub(in crate::process) tick: OnceCell<Arc<Tick>>,
     /// The number of messages of other nodes that did not decode.
     pub(in crate::process) undecodable: Cell<u64>,
     /// The process is that of `#[fika::main]`, which prints its failure.
@@ -45,6 +48,7 @@ impl Extras {
             && self.held_up.borrow().is_empty()
             && self.waits_for_room.borrow().is_empty()
             && self.tasks.borrow().is_empty()
+            && self.tick.get().is_none_or(|tick| !tick.runs())
             && self.undecodable.get() == 0
             && !self.is_main.get()
     }

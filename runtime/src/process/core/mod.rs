@@ -18,6 +18,7 @@ mod rare;
 pub(in crate::process) mod relations;
 mod suspensions;
 mod tasks;
+mod tick;
 
 pub use self::budget::{bump_reductions, is_in_destructor, yield_now, yield_to_driver};
 pub(in crate::process) use self::budget::{gives_way, stops};
@@ -25,3 +26,4 @@ pub(crate) use self::control::{Body, Control, NewProcess, Running};
 pub(in crate::process) use self::control::{Site, SlotRef};
 pub(in crate::process) use self::held_up::WaitsForRoom;
 pub use self::label::set_label;
+pub(in crate::process) use self::tick::{Round, Tick};

@@ -17,7 +17,18 @@ use crate::process::wait::Waiting;
 use crate::reference::Reference;
 
 /// Waits for the end of a process, with a monitor whose `Down` does not go to the mailbox. Dropping
-/// it removes the monitor.
+/// it removes the monitor. It resolves to the exit reason, as a [`Down`](crate::Down) has it.
+///
+/// It can be awaited beside a `receive!` of the process.
+///
+/// ```
+/// # use fika_runtime::{Ended, ExitReason, Node};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (worker, ended) = Ended::spawn(async {});
+/// assert_eq!(ended.await, ExitReason::Normal);
+/// assert_eq!(Ended::of(worker).await, ExitReason::Noproc);
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Ended {

@@ -236,6 +236,42 @@ impl Drop for Receive {
     }
 }
 
+/// Opens a message that a `receive!` took without naming its type. `None` if the message is not an
+/// `M`, or came from another node and does not decode, which is reported.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, open_message, self_pid, send};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// send(self_pid(), 7_u64);
+/// receive! {
+///     message => {
+///         assert!(message.is::<u64>());
+///         assert_eq!(open_message::<u64>(message), Some(7));
+///     }
+/// }
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process, if the message came from another node and does not decode.
+#[must_use]
+#[inline]
+pub fn open_message<M: Message>(message: Envelope) -> Option<M> {
+    match message.downcast::<M>() {
+        Ok(letter) => Some(letter.body),
+        Err(message) => open_encoded(&message),
+    }
+}
+
+#[cold]
+fn open_encoded<M: Message>(message: &Envelope) -> Option<M> {
+    let encoded = message.as_encoded().filter(|_| message.is::<M>())?;
+    let decoded = encoded.decode::<M>();
+    decoded.map_err(|error| context::process("open_message", |me| lose(me, encoded, &error))).ok()
+}
+
 /// Returns how many messages of its mailbox the running process has looked at, counting every look.
 ///
 /// # Panics

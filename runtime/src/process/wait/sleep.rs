@@ -31,12 +31,26 @@ use crate::timers::TimerRef;
 /// Outside of a process.
 #[track_caller]
 pub fn sleep(time: Duration) -> Sleep {
-    context::process("sleep", |me| Sleep {
-        node: me.node.handle(),
-        at: me.node.env.now() + time,
-        started: None,
-        timer: None,
-    })
+    context::process("sleep", |me| me.node.handle()).sleep(time)
+}
+
+impl Node {
+    /// Waits for at least this time, by the node's clock. Unlike [`sleep`], it can be awaited outside
+    /// of a process.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::Node;
+    /// # let node = Node::builder().build().unwrap();
+    /// # let other = node.clone();
+    /// # node.block_on(async move {
+    /// other.sleep(Duration::from_millis(5)).await;
+    /// # });
+    /// ```
+    pub fn sleep(&self, time: Duration) -> Sleep {
+        let at = self.inner().env.now() + time;
+        Sleep { node: self.clone(), at, started: None, timer: None }
+    }
 }
 
 /// The future of [`sleep`].

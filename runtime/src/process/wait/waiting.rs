@@ -15,7 +15,24 @@ use crate::context;
 use crate::oneshot::{Answer, Oneshot};
 use crate::process::core::{is_in_destructor, stops};
 
-/// An answer that the running process waits for. `None` if the answer will never come.
+/// An answer that is waited for: the other end of an [`Answer`]. It resolves to `None` if the answer
+/// will never come.
+///
+/// It can be awaited in a process and outside of one, also while a `receive!` of the process waits
+/// in another branch.
+///
+/// ```
+/// # use fika_runtime::{Node, Waiting, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (answer, waiting) = Waiting::new();
+/// spawn(async move { answer.give(7) });
+/// assert_eq!(waiting.await, Some(7));
+///
+/// let (answer, waiting) = Waiting::<u64>::new();
+/// spawn(async move { drop(answer) });
+/// assert_eq!(waiting.await, None);
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Waiting<T>(Oneshot<Option<T>>);

@@ -1,0 +1,177 @@
+//! Why a call failed: [`CallError`].
+
+use std::fmt;
+use std::time::Duration;
+
+use fika_runtime::{ExitReason, Pid};
+
+use super::server_ref::Address;
+
+/// Why a call to a server failed. Its text names the server and the request.
+///
+/// In a process that returns a `Result`, `?` ends the process with this error's text, as a failed
+/// call of OTP makes the caller exit. Convert it with `ExitReason::from` for the reason alone.
+#[derive(Clone)]
+pub struct CallError(Box<Failed>);
+
+#[derive(Clone)]
+struct Failed {
+    server: Address,
+    request: &'static str,
+    why: Why,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Why {
+    Noproc,
+    Timeout(Late),
+    CallingSelf,
+    Noconnection,
+    Ended(ExitReason),
+    NoReply,
+    Unknown,
+    NotSent(String),
+    Cycle(Vec<Hop>),
+}
+
+/// What was known of the server when the time was over.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Late {
+    pub(crate) after: Duration,
+    /// The callback that the server was in, and the least time for which it was.
+    pub(crate) work: Option<(String, Duration)>,
+    /// The messages that waited in the server's mailbox.
+    pub(crate) messages: Option<usize>,
+}
+
+/// One call in a cycle of calls.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Hop {
+    /// The process that called.
+    pub caller: Pid,
+    /// The name of the request's type.
+    pub request: &'static str,
+}
+
+impl CallError {
+    pub(crate) fn new(server: &Address, request: &'static str, why: Why) -> CallError {
+        CallError(Box::new(Failed { server: server.clone(), request, why }))
+    }
+
+    /// Returns whether there was no such process.
+    #[must_use]
+    pub fn is_noproc(&self) -> bool {
+        matches!(self.0.why, Why::Noproc)
+    }
+
+    /// Returns whether the reply did not come in time. The request may have been handled, or may
+    /// still be.
+    #[must_use]
+    pub fn is_timeout(&self) -> bool {
+        matches!(self.0.why, Why::Timeout(_))
+    }
+
+    /// Returns whether the process called itself.
+    #[must_use]
+    pub fn is_calling_self(&self) -> bool {
+        matches!(self.0.why, Why::CallingSelf)
+    }
+
+    /// Returns whether the server's node could not be reached, or was lost. The request may have
+    /// been handled.
+    #[must_use]
+    pub fn is_nodedown(&self) -> bool {
+        matches!(self.0.why, Why::Noconnection)
+    }
+
+    /// Returns whether the server dropped the request without a reply, and goes on.
+    #[must_use]
+    pub fn is_no_reply(&self) -> bool {
+        matches!(self.0.why, Why::NoReply)
+    }
+
+    /// Returns whether the server has no handler for the request.
+    #[must_use]
+    pub fn is_unknown_request(&self) -> bool {
+        matches!(self.0.why, Why::Unknown)
+    }
+
+    /// Returns the server's exit reason, if it ended before it replied.
+    #[must_use]
+    pub fn exit_reason(&self) -> Option<&ExitReason> {
+        match &self.0.why {
+            Why::Ended(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    /// Returns the calls that wait for each other in a circle. Empty for every other error.
+    #[must_use]
+    pub fn cycle(&self) -> &[Hop] {
+        match &self.0.why {
+            Why::Cycle(hops) => hops,
+            _ => &[],
+        }
+    }
+}
+
+impl From<CallError> for ExitReason {
+    /// The reason with which a caller ends in OTP, without the second part that names the call.
+    fn from(error: CallError) -> ExitReason {
+        match error.0.why {
+            Why::Noproc => ExitReason::Noproc,
+            Why::Timeout(_) => ExitReason::Timeout,
+            Why::Noconnection => ExitReason::Noconnection,
+            Why::Ended(reason) => reason,
+            _ => ExitReason::Error(error.to_string().into()),
+        }
+    }
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failed { server, request, why } = &*self.0;
+        write!(f, "the call `{request}` of {server} failed: ")?;
+        match why {
+            Why::Noproc => f.write_str("noproc: there is no such process"),
+            Why::Timeout(late) => late.fmt(f),
+            Why::CallingSelf => f.write_str("calling_self: the server called itself"),
+            Why::Noconnection => f.write_str("nodedown: its node can't be reached or was lost"),
+            Why::Ended(reason) => write!(f, "the server ended: {reason}"),
+            Why::NoReply => f.write_str("the server dropped the request without a reply"),
+            Why::Unknown => f.write_str(
+                "the server has no handler for it: it may be of another type, or another version",
+            ),
+            Why::NotSent(why) => f.write_str(why),
+            Why::Cycle(hops) => {
+                f.write_str("deadlock: ")?;
+                for Hop { caller, request } in hops {
+                    write!(f, "{caller} waits in `{request}` for ")?;
+                }
+                hops.first().map_or(Ok(()), |first| write!(f, "{}", first.caller))
+            }
+        }
+    }
+}
+
+impl fmt::Display for Late {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "timeout: no reply within {:?}", self.after)?;
+        match &self.work {
+            Some((work, time)) => write!(f, "; the server was in {work} for at least {time:?}")?,
+            None => {}
+        }
+        match self.messages {
+            Some(count) => write!(f, "; {count} messages were waiting"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl std::error::Error for CallError {}

@@ -1,0 +1,21 @@
+//! What all behaviours share: starting, calling, and what a node knows of its behaviours (OTP's
+//! `gen` and `proc_lib`).
+
+pub(crate) mod behaviour;
+mod call_error;
+mod reply_to;
+mod request;
+mod request_id;
+mod server_ref;
+pub(crate) mod start;
+mod waits;
+pub(crate) mod wire;
+
+pub use call_error::{CallError, Hop};
+pub(crate) use reply_to::Unanswered;
+pub use reply_to::{Caller, ReplyTo};
+pub(crate) use request::name;
+pub use request::{CALL_TIMEOUT, Calling, Request};
+pub use request_id::{RequestId, RequestIds};
+pub use server_ref::{ServerRef, Via};
+pub use start::{Bond, InitAck, Start, StartError, start};

@@ -1,0 +1,150 @@
+//! The way back to a caller: [`ReplyTo`], and the guard [`Caller`] that a handler gets.
+//!
+//! A reply to a caller on this node does not pass its mailbox: it is an [`Answer`], so a late reply
+//! has nowhere to go, and waiting for one costs no look at any message. A caller on another node is
+//! represented by a process of its own there, which takes the reply (see `call`).
+//!
+//! If a `ReplyTo` is dropped before it was used, the caller learns that at once: it gets the exit
+//! reason if the server ends, and otherwise [`CallError`](crate::CallError) with "no reply".
+
+use std::fmt;
+use std::mem;
+use std::sync::Arc;
+
+use fika_runtime::{Answer, ExitReason, Message, Pid, exit_reason, send};
+
+use super::behaviour::Behaviour;
+use super::wire::Answered;
+
+/// The result of a request, as the caller gets it.
+pub(crate) type Outcome<A> = Result<A, Unanswered>;
+
+/// Why a request was not answered.
+#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+pub(crate) enum Unanswered {
+    /// The process that held the request has ended, with this reason.
+    Ended(ExitReason),
+    /// The request was dropped without an answer, in a process that goes on.
+    Dropped,
+    /// The server has no handler for the request.
+    Unknown,
+}
+
+/// The address of one caller who waits for an `A` (OTP's `From`).
+///
+/// Any process may reply, at any time: a `ReplyTo` can be stored in the server's state, or sent to
+/// another process of the node. The `ReplyTo` of a caller on another node can be sent to any node.
+#[must_use = "dropped, it fails the call"]
+pub struct ReplyTo<A: Message> {
+    caller: Option<Pid>,
+    to: To<A>,
+    /// The server that has deferred the reply.
+    deferred: Option<Arc<Behaviour>>,
+}
+
+enum To<A: Message> {
+    Here(Answer<Outcome<A>>),
+    /// The process that waits in place of the caller, on the caller's node.
+    There(Pid),
+    Used,
+}
+
+impl<A: Message> ReplyTo<A> {
+    pub(crate) fn here(caller: Option<Pid>, answer: Answer<Outcome<A>>) -> ReplyTo<A> {
+        ReplyTo { caller, to: To::Here(answer), deferred: None }
+    }
+
+    pub(crate) fn there(caller: Option<Pid>, proxy: Pid) -> ReplyTo<A> {
+        ReplyTo { caller, to: To::There(proxy), deferred: None }
+    }
+
+    /// Returns the process that called. `None` for a caller that is not a process.
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.caller
+    }
+
+    /// Sends the reply (OTP's `gen_server:reply/2`). If the caller no longer waits, the reply is
+    /// dropped.
+    pub fn reply(mut self, value: A) {
+        self.settle(Ok(value));
+    }
+
+    pub(crate) fn refuse(mut self, why: Unanswered) {
+        self.settle(Err(why));
+    }
+
+    /// Returns whether the caller no longer waits, as far as is known here: `false` for a caller on
+    /// another node.
+    #[must_use]
+    pub fn is_abandoned(&self) -> bool {
+        match &self.to {
+            To::Here(answer) => answer.is_abandoned(),
+            To::There(_) | To::Used => false,
+        }
+    }
+
+    fn settle(&mut self, outcome: Outcome<A>) {
+        if let (Some(server), Some(caller)) = (self.deferred.take(), self.caller) {
+            server.undefer(caller);
+        }
+        match mem::replace(&mut self.to, To::Used) {
+            To::Here(answer) => answer.give(outcome),
+            To::There(proxy) => send(proxy, Answered(outcome)),
+            To::Used => {}
+        }
+    }
+}
+
+/// Tells the caller that there will be no reply. To another node only a process that goes on can
+/// send; the end of the server is seen there by a monitor.
+impl<A: Message> Drop for ReplyTo<A> {
+    fn drop(&mut self) {
+        match &self.to {
+            To::Used => {}
+            To::There(_) if exit_reason().is_some() => {}
+            To::Here(_) | To::There(_) => {
+                self.settle(Err(exit_reason().map_or(Unanswered::Dropped, Unanswered::Ended)));
+            }
+        }
+    }
+}
+
+impl<A: Message> fmt::Debug for ReplyTo<A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReplyTo").field("caller", &self.caller).finish_non_exhaustive()
+    }
+}
+
+/// The caller of the request that a handler works on.
+///
+/// The handler's return value is the reply, unless it takes the [`ReplyTo`] out by
+/// [`reply_later`](Caller::reply_later).
+#[derive(Debug)]
+pub struct Caller<'a, A: Message> {
+    pub(crate) from: Option<ReplyTo<A>>,
+    pub(crate) server: &'a Arc<Behaviour>,
+}
+
+impl<A: Message> Caller<'_, A> {
+    /// Returns the process that called. `None` for a caller that is not a process, and after
+    /// [`reply_later`](Caller::reply_later).
+    #[must_use]
+    pub fn pid(&self) -> Option<Pid> {
+        self.from.as_ref()?.pid()
+    }
+
+    /// Takes the address of the caller, so that the reply can be given later or by another process.
+    /// The handler then returns [`Reply::later`](crate::Reply::later).
+    ///
+    /// # Panics
+    /// If it was taken before.
+    pub fn reply_later(&mut self) -> ReplyTo<A> {
+        let mut from = self.from.take().expect("`reply_later` is called once for a request");
+        if let (Some(caller), To::Here(_)) = (from.caller, &from.to) {
+            self.server.defer(caller);
+            from.deferred = Some(self.server.clone());
+        }
+        from
+    }
+}

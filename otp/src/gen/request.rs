@@ -1,0 +1,433 @@
+//! Calling a server: [`Request`], which is sent when it is awaited.
+//!
+//! 1. The request is sent with an [`Answer`] to a server of this node. The caller waits for the
+//!    answer, outside of its mailbox. This is all that most calls do.
+//! 2. After [`PATIENCE`], the call is entered into the table that finds circles (`waits`), and the
+//!    work of the server is noted for the error.
+//! 3. If the server ends, the caller waits for its real end before it returns, so that the server's
+//!    name is free again.
+//!
+//! A call to a server of another node is made by a process in place of the caller: it monitors the
+//! server and takes the reply. The caller itself sends the request, behind all that it has sent
+//! before (GS-9). That process ends with the call, so a late reply has nowhere to go (GS-5).
+
+use std::future::{Future, IntoFuture, poll_fn};
+use std::marker::PhantomData;
+use std::pin::{Pin as StdPin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fika_macros::receive;
+use fika_runtime::{
+    Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Pid, Waiting, Within, demonitor_flush,
+    exit_process, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout,
+    try_self_pid, try_send,
+};
+
+use super::call_error::{CallError, Late, Why};
+use super::reply_to::{Outcome, ReplyTo, Unanswered};
+use super::server_ref::Address;
+use super::wire::{Answered, Head, LocalCall, RemoteCall};
+use super::{behaviour, waits};
+
+/// The time limit of a call, unless the caller sets one.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// How long a call waits before it looks for the reason.
+const PATIENCE: Duration = Duration::from_millis(250);
+
+/// How long a timed-out call waits for the server to say how many messages it has.
+const COUNT_LIMIT: Duration = Duration::from_millis(20);
+
+/// A request that is sent when it is awaited, and resolves to the reply. Made by
+/// [`ServerRef::call`](crate::ServerRef::call) and by the methods of a typed client.
+#[must_use = "a request is sent when it is awaited"]
+pub struct Request<'a, R, A> {
+    to: &'a Address,
+    request: R,
+    limit: Option<Duration>,
+    wants: PhantomData<fn() -> A>,
+}
+
+impl<'a, R: Message, A: Message> Request<'a, R, A> {
+    pub(crate) fn new(to: &'a Address, request: R) -> Request<'a, R, A> {
+        Request { to, request, limit: Some(CALL_TIMEOUT), wants: PhantomData }
+    }
+
+    /// Sets how long to wait for the reply, in place of five seconds.
+    pub fn timeout(mut self, limit: Duration) -> Self {
+        self.limit = Some(limit);
+        self
+    }
+
+    /// Waits for the reply without a limit.
+    pub fn no_timeout(mut self) -> Self {
+        self.limit = None;
+        self
+    }
+
+    /// Sends the request now, and returns a handle for its reply (OTP's
+    /// `gen_server:send_request/2`).
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub fn send(self) -> super::RequestId<A> {
+        super::RequestId::new(self.to.clone(), name::<R>(), send(self.to, self.request))
+    }
+}
+
+impl<'a, R: Message, A: Message> IntoFuture for Request<'a, R, A> {
+    type Output = Result<A, CallError>;
+    type IntoFuture = Calling<'a, R, A>;
+
+    fn into_future(self) -> Calling<'a, R, A> {
+        Calling(State::Begin(self))
+    }
+}
+
+/// The future of a [`Request`].
+#[must_use = "a request is sent when it is awaited"]
+pub struct Calling<'a, R, A>(State<'a, R, A>);
+
+enum State<'a, R, A> {
+    Begin(Request<'a, R, A>),
+    /// Waits for a server of this node.
+    Waits {
+        to: &'a Address,
+        pid: Pid,
+        waiting: Within<Outcome<A>>,
+        limit: Option<Duration>,
+    },
+    /// All that few calls do.
+    Slow(StdPin<Box<dyn Future<Output = Result<A, CallError>> + Send + 'a>>),
+    Over,
+}
+
+/// Nothing in it is pinned in place: the slow future is in a box.
+impl<R, A> Unpin for Calling<'_, R, A> {}
+
+impl<R: Message, A: Message> Future for Calling<'_, R, A> {
+    type Output = Result<A, CallError>;
+
+    fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        if let State::Begin(_) = &self.0 {
+            let State::Begin(request) = std::mem::replace(&mut self.0, State::Over) else {
+                unreachable!()
+            };
+            match begin(request) {
+                Ok(state) => self.0 = state,
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        if let State::Waits { to, pid, waiting, .. } = &mut self.0 {
+            let (to, pid) = (*to, *pid);
+            match std::task::ready!(StdPin::new(waiting).poll(context)) {
+                Ok(Some(Ok(value))) => {
+                    self.0 = State::Over;
+                    return Poll::Ready(Ok(value));
+                }
+                Ok(failed) => {
+                    let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
+                    self.0 = State::Slow(Box::pin(async move {
+                        Err(CallError::new(to, name::<R>(), after_end(pid, failed).await))
+                    }));
+                }
+                Err(Elapsed) => self.wait_on(),
+            }
+        }
+        match &mut self.0 {
+            State::Slow(future) => future.as_mut().poll(context),
+            _ => panic!("a call is polled after its end"),
+        }
+    }
+}
+
+impl<R: Message, A: Message> Calling<'_, R, A> {
+    /// Goes on waiting, after [`PATIENCE`].
+    #[cold]
+    fn wait_on(&mut self) {
+        if let State::Waits { to, pid, waiting, limit } =
+            std::mem::replace(&mut self.0, State::Over)
+        {
+            let waiting = waiting.into_inner();
+            self.0 = State::Slow(Box::pin(patient(to, pid, name::<R>(), waiting, limit)));
+        }
+    }
+}
+
+/// Sends the request, as far as that needs no waiting.
+fn begin<'a, R: Message, A: Message>(
+    request: Request<'a, R, A>,
+) -> Result<State<'a, R, A>, CallError> {
+    let Request { to, request, limit, .. } = request;
+    let fails = |why| CallError::new(to, name::<R>(), why);
+    let Some(pid) = to.whereis() else {
+        if let Address::NameAt(..) = to {
+            return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
+        }
+        return Err(fails(Why::Noproc));
+    };
+    let me = self_pid();
+    if pid.node() != me.node() {
+        return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
+    }
+    if pid == me {
+        return Err(fails(Why::CallingSelf));
+    }
+    let (answer, waiting) = Waiting::new();
+    let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+    match try_send(pid, call) {
+        Ok(()) => {
+            let waiting = waiting.within(limit.map_or(PATIENCE, |limit| limit.min(PATIENCE)));
+            Ok(State::Waits { to, pid, waiting, limit })
+        }
+        Err(error) if error.is_full() => {
+            let call = error.into_message().expect("nothing was sent");
+            Ok(State::Slow(Box::pin(call_bounded(to, pid, call, waiting, limit))))
+        }
+        Err(error) if error.is_noproc() => Err(fails(Why::Noproc)),
+        Err(error) => Err(fails(Why::NotSent(error.to_string()))),
+    }
+}
+
+/// Calls a server whose mailbox was full: the limit includes waiting for room.
+async fn call_bounded<R: Message, A: Message>(
+    to: &Address,
+    pid: Pid,
+    call: LocalCall<R, A>,
+    waiting: Waiting<Outcome<A>>,
+    limit: Option<Duration>,
+) -> Result<A, CallError> {
+    let began = self_node().env().now();
+    let fails = |why| CallError::new(to, name::<R>(), why);
+    let sent = async {
+        match limit {
+            Some(limit) => timeout(limit, send_wait(pid, call)).await.ok(),
+            None => Some(send_wait(pid, call).await),
+        }
+    };
+    match sent.await {
+        Some(Ok(())) => {
+            let used = self_node().env().now().since(began);
+            patient(
+                to,
+                pid,
+                name::<R>(),
+                waiting,
+                limit.map(|limit| limit.saturating_sub(used) + PATIENCE),
+            )
+            .await
+        }
+        Some(Err(error)) if error.is_noproc() => Err(fails(Why::Noproc)),
+        Some(Err(error)) => Err(fails(Why::NotSent(error.to_string()))),
+        None => {
+            let late = Late { after: limit.unwrap_or_default(), ..late_of(pid, None).await };
+            Err(fails(Why::Timeout(late)))
+        }
+    }
+}
+
+/// Waits on, after [`PATIENCE`].
+async fn patient<A: Message>(
+    to: &Address,
+    pid: Pid,
+    request: &'static str,
+    waiting: Waiting<Outcome<A>>,
+    limit: Option<Duration>,
+) -> Result<A, CallError> {
+    let node = self_node();
+    let before = behaviour::of(&node, pid).map(|server| (server.now(), PATIENCE));
+    let (entered, circle) = waits::enter(&node, self_pid(), pid, request);
+    let (mut waiting, mut circle) = (pin!(waiting), pin!(circle));
+    let rest = limit.map(|limit| limit.saturating_sub(PATIENCE));
+    let mut late = pin!(async {
+        match rest {
+            Some(rest) => sleep(rest).await,
+            None => std::future::pending().await,
+        }
+    });
+    enum Came<A> {
+        Answer(Option<Outcome<A>>),
+        Circle(Vec<super::Hop>),
+        Late,
+    }
+    let mut open = true;
+    let came = poll_fn(|context| {
+        if let Poll::Ready(answer) = waiting.as_mut().poll(context) {
+            return Poll::Ready(Came::Answer(answer));
+        }
+        if open && let Poll::Ready(hops) = circle.as_mut().poll(context) {
+            open = false;
+            if let Some(hops) = hops {
+                return Poll::Ready(Came::Circle(hops));
+            }
+        }
+        late.as_mut().poll(context).map(|()| Came::Late)
+    });
+    let came = came.await;
+    drop(entered);
+    let why = match came {
+        Came::Answer(Some(Ok(value))) => return Ok(value),
+        Came::Answer(failed) => {
+            let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
+            after_end(pid, failed).await
+        }
+        Came::Circle(hops) => Why::Cycle(hops),
+        Came::Late => {
+            let held = rest.unwrap_or_default();
+            let before = before.map(|(now, _)| (now, held));
+            Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, before).await })
+        }
+    };
+    Err(CallError::new(to, request, why))
+}
+
+/// Describes a server that did not reply in time. `before` is what it did some time before.
+async fn late_of(
+    pid: Pid,
+    before: Option<((Option<&'static behaviour::Work>, u64), Duration)>,
+) -> Late {
+    let (work, begun) = behaviour::of(&self_node(), pid).map_or((None, 0), |server| server.now());
+    let held = match before {
+        Some(((_, was), held)) if was == begun => held,
+        _ => Duration::ZERO,
+    };
+    let work = work.map(|work| (format!("`{}` of `{}`", work.callback, (work.request)()), held));
+    let messages = timeout(COUNT_LIMIT, info::message_queue_len(pid)).await.ok().flatten();
+    Late { after: Duration::ZERO, work, messages }
+}
+
+/// Waits for the end of the server, if it is about to end.
+async fn after_end(pid: Pid, failed: Unanswered) -> Why {
+    match failed {
+        Unanswered::Dropped => Why::NoReply,
+        Unanswered::Unknown => Why::Unknown,
+        Unanswered::Ended(reason) => match Ended::of(pid).await {
+            ExitReason::Noproc => Why::Ended(reason),
+            seen => Why::Ended(seen),
+        },
+    }
+}
+
+/// Sends a request without waiting, for a reply that is asked for later.
+pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
+    let me = self_pid();
+    match to.whereis() {
+        Some(pid) if pid.node() == me.node() => {
+            let (answer, waiting) = Waiting::new();
+            let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+            match try_send(pid, call) {
+                Ok(()) => Sent { waiting, server: Ok(pid), proxy: None },
+                Err(error) => {
+                    let why = if error.is_noproc() {
+                        Why::Noproc
+                    } else {
+                        Why::NotSent(error.to_string())
+                    };
+                    Sent { waiting, server: Err(why), proxy: None }
+                }
+            }
+        }
+        None if !matches!(to, Address::NameAt(..)) => {
+            Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), proxy: None }
+        }
+        found => send_remote(to, found, me, request),
+    }
+}
+
+/// A request that was sent.
+pub(crate) struct Sent<A> {
+    pub(crate) waiting: Waiting<Outcome<A>>,
+    pub(crate) server: Result<Pid, Why>,
+    /// The process that waits for the reply of another node.
+    proxy: Option<Pid>,
+}
+
+impl<A> Drop for Sent<A> {
+    fn drop(&mut self) {
+        if let Some(proxy) = self.proxy
+            && try_self_pid().is_some()
+        {
+            exit_process(proxy, ExitReason::Kill);
+        }
+    }
+}
+
+fn send_remote<R: Message, A: Message>(
+    to: &Address,
+    found: Option<Pid>,
+    me: Pid,
+    request: R,
+) -> Sent<A> {
+    let (answer, waiting) = Waiting::new();
+    let dest: Dest<'static> = match (to, found) {
+        (_, Some(pid)) => Dest::Pid(pid),
+        (Address::NameAt(name, node), None) => Dest::from((name.clone(), node.clone())),
+        _ => unreachable!("it has no process"),
+    };
+    let proxy = spawn(wait_in_place(dest.clone(), answer));
+    let head = Head { caller: Some(me), proxy };
+    let call = RemoteCall::<R, A> { head, request, wants: PhantomData };
+    let sent = match try_send(&dest, call) {
+        Err(error) if error.is_busy() => {
+            // The connection is congested: the caller is suspended at its next await.
+            let call = error.into_message().expect("nothing was sent");
+            fika_runtime::send(dest, call);
+            Ok(())
+        }
+        sent => sent.map_err(|error| Why::NotSent(error.to_string())),
+    };
+    let server = sent.map(|()| found.unwrap_or(proxy));
+    Sent { waiting, server, proxy: Some(proxy) }
+}
+
+/// Waits for the reply of another node in place of the caller.
+async fn wait_in_place<A: Message>(server: Dest<'static>, answer: Answer<Outcome<A>>) {
+    let watch = monitor(&server);
+    receive! {
+        Answered(outcome): Answered<A> => answer.give(outcome),
+        Down { monitor, reason, .. } if monitor == watch => {
+            answer.give(Err(Unanswered::Ended(reason)));
+        },
+    }
+    demonitor_flush(watch);
+}
+
+async fn call_remote<R: Message, A: Message>(
+    to: &Address,
+    request: R,
+    limit: Option<Duration>,
+) -> Result<A, CallError> {
+    let fails = |why| CallError::new(to, name::<R>(), why);
+    let mut sent = send_remote(to, to.whereis(), self_pid(), request);
+    if let Err(why) = &sent.server {
+        return Err(fails(why.clone()));
+    }
+    let answered = match limit {
+        Some(limit) => timeout(limit, &mut sent.waiting).await.ok(),
+        None => Some((&mut sent.waiting).await),
+    };
+    match answered {
+        None => {
+            Err(fails(Why::Timeout(Late { after: limit.unwrap_or_default(), ..Late::default() })))
+        }
+        Some(answered) => {
+            answered.unwrap_or(Err(Unanswered::Dropped)).map_err(|failed| fails(why_of(failed)))
+        }
+    }
+}
+
+/// Explains the failure of a request to another node, or of one that was sent without waiting.
+pub(crate) fn why_of(failed: Unanswered) -> Why {
+    match failed {
+        Unanswered::Ended(ExitReason::Noproc) => Why::Noproc,
+        Unanswered::Ended(ExitReason::Noconnection) => Why::Noconnection,
+        Unanswered::Ended(reason) => Why::Ended(reason),
+        Unanswered::Dropped => Why::NoReply,
+        Unanswered::Unknown => Why::Unknown,
+    }
+}
+
+pub(crate) fn name<R>() -> &'static str {
+    std::any::type_name::<R>()
+}

@@ -1,0 +1,156 @@
+//! Requests whose replies are asked for later: [`RequestId`] and collections of them.
+
+use std::collections::VecDeque;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fika_runtime::{Elapsed, timeout};
+
+use super::call_error::{CallError, Late, Why};
+use super::reply_to::Unanswered;
+use super::request::{Sent, why_of};
+use super::server_ref::Address;
+
+/// A request that was sent, and whose reply is asked for later (OTP's `request_id()`). Dropping it
+/// abandons the request: a late reply is dropped.
+#[must_use = "dropped, it abandons the request"]
+pub struct RequestId<A> {
+    to: Address,
+    request: &'static str,
+    sent: Sent<A>,
+}
+
+impl<A> RequestId<A> {
+    pub(crate) fn new(to: Address, request: &'static str, sent: Sent<A>) -> RequestId<A> {
+        RequestId { to, request, sent }
+    }
+
+    /// Waits for the reply, and abandons the request if it does not come in time (OTP's
+    /// `receive_response/2`).
+    ///
+    /// # Errors
+    /// As a call.
+    pub async fn receive_response(mut self, limit: Duration) -> Result<A, CallError> {
+        match self.wait_response(limit).await {
+            Some(response) => response,
+            None => Err(self.fails(Why::Timeout(Late { after: limit, ..Late::default() }))),
+        }
+    }
+
+    /// Waits for the reply. `None` if it does not come in time; the request goes on, and this can be
+    /// called again (OTP's `wait_response/2`). After a reply it returns a "no reply" error.
+    pub async fn wait_response(&mut self, limit: Duration) -> Option<Result<A, CallError>> {
+        timeout(limit, poll_fn(|context| self.poll_response(context))).await.ok()
+    }
+
+    /// Returns the reply if it has come (OTP's `check_response/2`).
+    pub async fn check_response(&mut self) -> Option<Result<A, CallError>> {
+        poll_fn(|context| {
+            Poll::Ready(match self.poll_response(context) {
+                Poll::Ready(response) => Some(response),
+                Poll::Pending => None,
+            })
+        })
+        .await
+    }
+
+    /// Polls for the reply, in a future of your own.
+    pub fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
+        if let Err(why) = &self.sent.server {
+            return Poll::Ready(Err(self.fails(why.clone())));
+        }
+        Pin::new(&mut self.sent.waiting).poll(context).map(|answered| {
+            answered
+                .unwrap_or(Err(Unanswered::Dropped))
+                .map_err(|failed| self.fails(why_of(failed)))
+        })
+    }
+
+    fn fails(&self, why: Why) -> CallError {
+        CallError::new(&self.to, self.request, why)
+    }
+}
+
+/// Requests whose replies come in any order, each with a label of your choice (OTP's
+/// `request_id_collection()`).
+pub struct RequestIds<L, A> {
+    requests: VecDeque<(L, RequestId<A>)>,
+}
+
+impl<L, A> Default for RequestIds<L, A> {
+    fn default() -> Self {
+        RequestIds { requests: VecDeque::new() }
+    }
+}
+
+impl<L, A> RequestIds<L, A> {
+    /// Returns an empty collection (OTP's `reqids_new/0`).
+    #[must_use]
+    pub fn new() -> RequestIds<L, A> {
+        RequestIds::default()
+    }
+
+    /// Adds a request with its label (OTP's `reqids_add/3`).
+    pub fn add(&mut self, label: L, request: RequestId<A>) {
+        self.requests.push_back((label, request));
+    }
+
+    /// Returns the number of requests (OTP's `reqids_size/1`).
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.requests.len()
+    }
+
+    /// Returns whether there are no requests: nothing will come.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.requests.is_empty()
+    }
+
+    /// Waits for the next reply, and removes its request. `Ok(None)` if the collection is empty.
+    ///
+    /// # Errors
+    /// If no reply comes in time. All requests are abandoned (OTP's `receive_response/3`).
+    pub async fn receive_response(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<(L, Result<A, CallError>)>, Elapsed> {
+        let next = self.wait_response(limit).await;
+        if next.is_err() {
+            self.requests.clear();
+        }
+        next
+    }
+
+    /// Waits for the next reply, and removes its request. `Ok(None)` if the collection is empty.
+    ///
+    /// # Errors
+    /// If no reply comes in time. The requests stay (OTP's `wait_response/3`).
+    pub async fn wait_response(
+        &mut self,
+        limit: Duration,
+    ) -> Result<Option<(L, Result<A, CallError>)>, Elapsed> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let next = poll_fn(|context| self.poll_next(context).map_or(Poll::Pending, Poll::Ready));
+        timeout(limit, next).await.map(Some)
+    }
+
+    /// Returns the next reply if one has come (OTP's `check_response/3`).
+    pub async fn check_response(&mut self) -> Option<(L, Result<A, CallError>)> {
+        poll_fn(|context| Poll::Ready(self.poll_next(context))).await
+    }
+
+    fn poll_next(&mut self, context: &mut Context<'_>) -> Option<(L, Result<A, CallError>)> {
+        for at in 0..self.requests.len() {
+            if let Poll::Ready(response) = self.requests[at].1.poll_response(context) {
+                let (label, _) = self.requests.remove(at)?;
+                return Some((label, response));
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,165 @@
+//! The address of a server: [`ServerRef`].
+
+use std::fmt;
+use std::future::Future;
+use std::marker::PhantomData;
+use std::pin::Pin as StdPin;
+use std::sync::Arc;
+
+use fika_runtime::{Dest, Name, NodeName, Pid, whereis};
+
+/// A name in a registry of the program's choice (OTP's `{via, Module, Name}`).
+///
+/// [`Registry::via`](crate::Registry::via) makes one. A registry of your own implements this for
+/// the pair of itself and the key.
+pub trait Via: Send + Sync + 'static {
+    /// Registers the process under the name.
+    ///
+    /// # Errors
+    /// If the name is taken, with the process that has it.
+    fn register(&self, pid: Pid) -> StdPin<Box<dyn Future<Output = Result<(), Pid>> + Send + '_>>;
+
+    /// Removes the name. Called by a process that is registered under it and whose start has failed.
+    fn unregister(&self) -> StdPin<Box<dyn Future<Output = ()> + Send + '_>>;
+
+    /// Returns the process that has the name now.
+    fn whereis(&self) -> Option<Pid>;
+
+    /// Writes the name for reports.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
+}
+
+/// The address of a server of type `S`: a pid, a name on this node, a name on another node, or a
+/// name in a registry.
+///
+/// A reference by name stays valid when the server is restarted: each use finds the process that has
+/// the name then. A reference is cheap to clone, and can be sent to other processes. On another
+/// node, a plain name still means the process of the node that sent it.
+pub struct ServerRef<S> {
+    to: Address,
+    server: PhantomData<fn() -> S>,
+}
+
+/// Where a server is.
+#[derive(Clone)]
+pub(crate) enum Address {
+    Pid(Pid),
+    Name(Name),
+    NameAt(Name, NodeName),
+    Via(Arc<dyn Via>),
+}
+
+impl<S> ServerRef<S> {
+    /// Returns the reference to a process. The compiler can't check that the process is an `S`: a
+    /// request that the server does not know fails with
+    /// [`CallError::is_unknown_request`](crate::CallError::is_unknown_request).
+    #[must_use]
+    pub fn pid(pid: Pid) -> ServerRef<S> {
+        ServerRef { to: Address::Pid(pid), server: PhantomData }
+    }
+
+    /// Returns the reference to a name in a registry.
+    #[must_use]
+    pub fn via(name: Arc<dyn Via>) -> ServerRef<S> {
+        ServerRef { to: Address::Via(name), server: PhantomData }
+    }
+
+    /// Returns the reference to a pid, to a name on this node, or to a name on another node.
+    ///
+    /// # Panics
+    /// If the name of a process or of a node is invalid.
+    #[must_use]
+    #[track_caller]
+    pub fn at<'a>(server: impl Into<Dest<'a>>) -> ServerRef<S> {
+        let to = match server.into() {
+            Dest::Pid(pid) => Address::Pid(pid),
+            Dest::Name(name) => Address::Name(name.as_ref().into()),
+            Dest::NameAt(name, node) => match node.parse() {
+                Ok(node) => Address::NameAt(name.as_ref().into(), node),
+                Err(error) => panic!("badarg: {error}"),
+            },
+            Dest::Alias(_) => panic!("badarg: an alias takes single messages and is no server"),
+        };
+        ServerRef { to, server: PhantomData }
+    }
+
+    /// Returns the server's process as it is now (OTP's `gen_server:whereis`). `None` for a name
+    /// that no process has, and for a name on another node.
+    ///
+    /// # Panics
+    /// Outside of a process, if the reference is a name on this node.
+    #[must_use]
+    pub fn whereis(&self) -> Option<Pid> {
+        self.to.whereis()
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.to
+    }
+
+    pub(crate) fn from_address(to: Address) -> ServerRef<S> {
+        ServerRef { to, server: PhantomData }
+    }
+
+    /// Returns the same address for a server of another type.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn cast_type<T>(&self) -> ServerRef<T> {
+        ServerRef { to: self.to.clone(), server: PhantomData }
+    }
+}
+
+impl Address {
+    pub(crate) fn whereis(&self) -> Option<Pid> {
+        match self {
+            Address::Pid(pid) => Some(*pid),
+            Address::Name(name) => whereis(name),
+            Address::NameAt(name, node) => {
+                (fika_runtime::self_node().name() == *node).then(|| whereis(name)).flatten()
+            }
+            Address::Via(via) => via.whereis(),
+        }
+    }
+}
+
+impl Address {
+    /// Returns where to send a message. `None` if the name is in a registry that does not know it.
+    pub(crate) fn dest(&self) -> Option<Dest<'static>> {
+        match self {
+            Address::Pid(pid) => Some(Dest::Pid(*pid)),
+            // A name that no process has would end the sender (GS-8).
+            Address::Name(name) => whereis(name).map(Dest::Pid),
+            Address::NameAt(name, node) => Some(Dest::from((name.clone(), node.clone()))),
+            Address::Via(via) => via.whereis().map(Dest::Pid),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Address::Pid(pid) => pid.fmt(f),
+            Address::Name(name) => name.fmt(f),
+            Address::NameAt(name, node) => Dest::from((name, node)).fmt(f),
+            Address::Via(via) => via.fmt(f),
+        }
+    }
+}
+
+impl<S> Clone for ServerRef<S> {
+    fn clone(&self) -> ServerRef<S> {
+        ServerRef { to: self.to.clone(), server: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for ServerRef<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.to, f)
+    }
+}
+
+impl<S> fmt::Display for ServerRef<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.to, f)
+    }
+}

@@ -1,0 +1,277 @@
+//! Starting a process that reports when it is ready (OTP's `proc_lib`).
+//!
+//! | step | by | what |
+//! |---|---|---|
+//! | 1 | the starter | spawns the child, linked if that is asked for |
+//! | 2 | the child | lists itself (`behaviour`), registers its name, runs its `init` |
+//! | 3 | the child | acknowledges; or takes back the link to the starter, and ends |
+//! | 4 | the starter | returns; after a failure only when the child has ended (PL-3), so that its name is free |
+//!
+//! If the time is over first, the starter takes back the link and kills the child (PL-4).
+
+use std::fmt;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use fika_macros::receive;
+use fika_runtime::{
+    Answer, Ended, Exit, ExitReason, MailboxLimit, Name, Pid, Priority, SpawnOpts, Waiting,
+    exit_async, exit_process, exit_reason, register, self_node, self_pid, spawn_opt, timeout,
+    unlink, whereis,
+};
+
+use super::behaviour::{Behaviour, Listed};
+use super::server_ref::{Address, Via};
+
+/// How a process is started: its name, its time limit and the options of its process.
+///
+/// ```
+/// use std::time::Duration;
+/// use fika_otp::Start;
+///
+/// let named = Start::name("counter").timeout(Duration::from_secs(10));
+/// let unnamed = Start::new();
+/// # let _ = (named, unnamed);
+/// ```
+#[derive(Clone, Default)]
+#[must_use = "options do nothing by themselves"]
+pub struct Start {
+    pub(crate) name: Option<StartName>,
+    pub(crate) timeout: Option<Duration>,
+    pub(crate) hibernate_after: Option<Duration>,
+    priority: Option<Priority>,
+    mailbox_limit: Option<MailboxLimit>,
+}
+
+#[derive(Clone)]
+pub(crate) enum StartName {
+    Local(Name),
+    Via(Arc<dyn Via>),
+}
+
+impl Start {
+    /// Returns the options of a process without a name.
+    pub fn new() -> Start {
+        Start::default()
+    }
+
+    /// Returns the options of a process with this name on its node.
+    pub fn name(name: impl Into<Name>) -> Start {
+        Start { name: Some(StartName::Local(name.into())), ..Start::default() }
+    }
+
+    /// Returns the options of a process with a name in a registry.
+    pub fn via(name: Arc<dyn Via>) -> Start {
+        Start { name: Some(StartName::Via(name)), ..Start::default() }
+    }
+
+    /// Sets how long the start may take. By default, it has no limit.
+    pub fn timeout(mut self, limit: Duration) -> Start {
+        self.timeout = Some(limit);
+        self
+    }
+
+    /// Makes the process hibernate after it has waited for a message for this time.
+    pub fn hibernate_after(mut self, idle: Duration) -> Start {
+        self.hibernate_after = Some(idle);
+        self
+    }
+
+    /// Gives the process this priority.
+    pub fn priority(mut self, priority: Priority) -> Start {
+        self.priority = Some(priority);
+        self
+    }
+
+    /// Gives the process's mailbox this limit.
+    pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Start {
+        self.mailbox_limit = Some(limit);
+        self
+    }
+
+    fn spawn_opts(&self, linked: bool) -> SpawnOpts {
+        let mut opts = SpawnOpts::new();
+        if linked {
+            opts = opts.link();
+        }
+        if let Some(priority) = self.priority {
+            opts = opts.priority(priority);
+        }
+        if let Some(limit) = self.mailbox_limit {
+            opts = opts.mailbox_limit(limit);
+        }
+        opts
+    }
+}
+
+/// Why a process did not start.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The name is taken by this process. Nothing was started.
+    AlreadyStarted(Pid),
+    /// `init` returned "ignore": the process is not wanted now.
+    Ignored,
+    /// The process did not report in time, and was killed.
+    Timeout,
+    /// `init` failed, or the process ended before it reported.
+    Failed(ExitReason),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StartError::AlreadyStarted(pid) => write!(f, "already_started: {pid} has the name"),
+            StartError::Ignored => f.write_str("ignore: the process is not wanted"),
+            StartError::Timeout => f.write_str("timeout: the process did not start in time"),
+            StartError::Failed(reason) => write!(f, "the process did not start: {reason}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+impl From<StartError> for ExitReason {
+    fn from(error: StartError) -> ExitReason {
+        match error {
+            StartError::Failed(reason) => reason,
+            StartError::Timeout => ExitReason::Timeout,
+            other => ExitReason::Error(other.to_string().into()),
+        }
+    }
+}
+
+/// What binds the starter to the process.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Bond {
+    /// Nothing (`start`).
+    None,
+    /// A link (`start_link`).
+    Link,
+}
+
+/// The child's end of a start: it acknowledges with a value, or refuses.
+///
+/// A child that ends without doing either has failed with its exit reason.
+#[must_use = "the starter waits for it"]
+pub struct InitAck<T> {
+    answer: Option<Answer<Result<T, StartError>>>,
+    pub(crate) starter: Pid,
+    bond: Bond,
+}
+
+impl<T> InitAck<T> {
+    /// Lets the starter return with this value (OTP's `proc_lib:init_ack/1`).
+    pub fn ok(mut self, value: T) {
+        if let Some(answer) = self.answer.take() {
+            answer.give(Ok(value));
+        }
+    }
+
+    /// Ends the process with `reason`. The starter returns the error when the process has ended
+    /// (OTP's `proc_lib:init_fail/2`).
+    pub async fn fail(mut self, error: StartError, reason: ExitReason) -> ! {
+        if self.bond == Bond::Link {
+            // PL-5: the starter learns of the failure by the error only.
+            unlink(self.starter);
+        }
+        if let Some(answer) = self.answer.take() {
+            answer.give(Err(error));
+        }
+        exit_async(reason).await
+    }
+}
+
+impl<T> Drop for InitAck<T> {
+    fn drop(&mut self) {
+        if let Some(answer) = self.answer.take() {
+            let reason = exit_reason().unwrap_or(ExitReason::Normal);
+            answer.give(Err(StartError::Failed(reason)));
+        }
+    }
+}
+
+/// Starts a process, and returns when it has acknowledged (PL-1). `child` makes its future.
+///
+/// The child runs to its end after the acknowledgement; what it does then is its own matter.
+///
+/// # Errors
+/// If the child refuses, ends before it acknowledges, or takes too long.
+pub async fn start<T, F, Fut>(opts: &Start, bond: Bond, child: F) -> Result<(Pid, T), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut,
+    Fut: Future<Output: fika_runtime::Outcome> + Send + 'static,
+{
+    let (answer, waiting) = Waiting::new();
+    let ack = InitAck { answer: Some(answer), starter: self_pid(), bond };
+    let pid = spawn_opt(opts.spawn_opts(bond == Bond::Link), child(ack)).pid;
+    let acknowledged = match opts.timeout {
+        Some(limit) => timeout(limit, waiting).await.ok(),
+        None => Some(waiting.await),
+    };
+    let error = match acknowledged {
+        Some(Some(Ok(value))) => return Ok((pid, value)),
+        Some(Some(Err(error))) => error,
+        Some(None) => StartError::Failed(ExitReason::Killed),
+        None => StartError::Timeout,
+    };
+    if bond == Bond::Link {
+        unlink(pid);
+    }
+    let ended = Ended::of(pid);
+    if error == StartError::Timeout {
+        exit_process(pid, ExitReason::Kill);
+    }
+    ended.await;
+    if bond == Bond::Link {
+        flush_exit(pid).await;
+    }
+    Err(error)
+}
+
+/// Removes the exit message of a child that has ended, if the starter traps exits.
+async fn flush_exit(child: Pid) {
+    receive! {
+        Exit { from, .. } if from == child => {},
+        after Duration::ZERO => {},
+    }
+}
+
+/// Lists the running process, and registers its name. The process ends if the name is taken.
+pub(crate) async fn settle<T>(
+    ack: InitAck<T>,
+    module: &'static str,
+    name: Option<&StartName>,
+) -> (InitAck<T>, Listed) {
+    let node = self_node();
+    let behaviour = Behaviour::new(self_pid(), module, Some(ack.starter), &node);
+    let listed = Listed::new(node, behaviour);
+    let taken = match name {
+        None => None,
+        Some(StartName::Local(name)) => match register(name.clone(), self_pid()) {
+            Ok(()) => None,
+            Err(error) => match whereis(name) {
+                Some(pid) => Some(StartError::AlreadyStarted(pid)),
+                None => Some(StartError::Failed(ExitReason::Badarg(error.to_string().into()))),
+            },
+        },
+        Some(StartName::Via(via)) => {
+            via.register(self_pid()).await.err().map(StartError::AlreadyStarted)
+        }
+    };
+    match taken {
+        None => (ack, listed),
+        Some(error) => ack.fail(error, ExitReason::Normal).await,
+    }
+}
+
+/// Returns the address that a started process is known by.
+pub(crate) fn address(name: Option<&StartName>, pid: Pid) -> Address {
+    match name {
+        None => Address::Pid(pid),
+        Some(StartName::Local(name)) => Address::Name(name.clone()),
+        Some(StartName::Via(via)) => Address::Via(via.clone()),
+    }
+}

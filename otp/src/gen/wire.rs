@@ -1,0 +1,191 @@
+//! The messages between clients and servers. Their types carry the request's type, so a request is
+//! checked by the compiler and travels like any other message.
+//!
+//! | message | from | to |
+//! |---|---|---|
+//! | [`LocalCall`] | a client | a server of its node |
+//! | [`RemoteCall`] | a client | a server of another node |
+//! | [`CastMessage`] | a client | a server |
+//! | [`Answered`] | a server | the process that waits in place of a client of another node |
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+
+use bytes::Bytes;
+use fika_runtime::message::{
+    Buffer, composed_fingerprint, generic_tag, generic_tag_hash, hash_tag,
+};
+use fika_runtime::{DecodeError, EncodeError, Message, Pid};
+
+use super::reply_to::{Outcome, ReplyTo, Unanswered};
+
+/// A request with the address for its reply, which stays on its node.
+pub(crate) struct LocalCall<R, A: Message> {
+    pub(crate) from: ReplyTo<A>,
+    pub(crate) request: R,
+}
+
+impl<R: Message, A: Message> Message for LocalCall<R, A> {
+    fn tag() -> Cow<'static, str> {
+        "fika_otp::LocalCall".into()
+    }
+
+    fn fingerprint() -> u64 {
+        0
+    }
+
+    fn check_sendable() -> Result<(), EncodeError> {
+        let why = "it is a call within a node: a server forwards its requests by calls of its own";
+        Err(EncodeError::refused(std::any::type_name::<R>(), why))
+    }
+
+    fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
+        Self::check_sendable()
+    }
+
+    fn decode(_: &Bytes) -> Result<Self, DecodeError> {
+        Err(DecodeError::malformed::<Self>("it never crosses the wire"))
+    }
+}
+
+/// Encodes two messages: the length of the first (32 bits), the first, and the second.
+pub(crate) fn encode_pair<A: Message, B: Message>(
+    a: &A,
+    b: &B,
+    out: &mut Buffer,
+) -> Result<(), EncodeError> {
+    let length = out.put_with_length(|out| a.encode(out))?;
+    if u32::try_from(length).is_err() {
+        return Err(EncodeError::refused(
+            std::any::type_name::<A>(),
+            "it is too large for a message",
+        ));
+    }
+    b.encode(out)
+}
+
+pub(crate) fn decode_pair<A: Message, B: Message>(bytes: &Bytes) -> Result<(A, B), DecodeError> {
+    let parts = bytes.split_first_chunk().and_then(|(length, rest)| {
+        rest.split_at_checked(usize::try_from(u32::from_be_bytes(*length)).ok()?)
+    });
+    let (a, b) = parts.ok_or_else(|| DecodeError::malformed::<B>("it is cut off"))?;
+    Ok((A::decode(&bytes.slice_ref(a))?, B::decode(&bytes.slice_ref(b))?))
+}
+
+/// An odd number with many set bits, to mix fingerprints: 2^64 divided by the golden ratio.
+const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+
+/// Implements the names of a message type that is composed of others.
+macro_rules! composed {
+    ($kind:literal: $($part:ident),+) => {
+        fn tag() -> Cow<'static, str> {
+            let tag = || [$kind, "<", &[$($part::tag()),+].join(","), ">"].concat();
+            generic_tag::<Self>(tag).into()
+        }
+
+        fn tag_hash() -> u64 {
+            generic_tag_hash::<Self>(|| Self::tag().into_owned())
+        }
+
+        fn fingerprint() -> u64 {
+            composed_fingerprint::<Self>(|| {
+                let parts = [$($part::fingerprint()),+];
+                let mix = |hash: u64, part: &u64| (hash.rotate_left(5) ^ part).wrapping_mul(MIX);
+                parts.iter().fold(hash_tag($kind), mix)
+            })
+        }
+
+        fn check_sendable() -> Result<(), EncodeError> {
+            $($part::check_sendable()?;)+
+            Ok(())
+        }
+    };
+}
+/// The addresses in a request that came from another node.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Head {
+    pub(crate) caller: Option<Pid>,
+    pub(crate) proxy: Pid,
+}
+
+/// A request from another node, for which an `A` is wanted.
+pub(crate) struct RemoteCall<R, A> {
+    pub(crate) head: Head,
+    pub(crate) request: R,
+    pub(crate) wants: PhantomData<fn() -> A>,
+}
+
+impl<R: Message, A: Message> Message for RemoteCall<R, A> {
+    composed!("call": R, A);
+
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        encode_pair(&(self.head.caller, self.head.proxy), &self.request, out)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let ((caller, proxy), request) = decode_pair(bytes)?;
+        Ok(RemoteCall { head: Head { caller, proxy }, request, wants: PhantomData })
+    }
+}
+
+/// A request without a reply.
+pub(crate) struct CastMessage<R>(pub(crate) R);
+
+impl<R: Message> Message for CastMessage<R> {
+    composed!("cast": R);
+
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        self.0.encode(out)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        R::decode(bytes).map(CastMessage)
+    }
+}
+
+/// The outcome of a request, on its way to another node.
+pub(crate) struct Answered<A>(pub(crate) Outcome<A>);
+
+/// On the wire: a byte that says which of the two it is, and the value.
+impl<A: Message> Message for Answered<A> {
+    composed!("answered": A);
+
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        match &self.0 {
+            Ok(value) => {
+                out.put_u8(0);
+                value.encode(out)
+            }
+            Err(Unanswered::Ended(reason)) => {
+                out.put_u8(1);
+                reason.encode(out)
+            }
+            Err(Unanswered::Dropped) => {
+                out.put_u8(2);
+                Ok(())
+            }
+            Err(Unanswered::Unknown) => {
+                out.put_u8(3);
+                Ok(())
+            }
+        }
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let rest = |bytes: &Bytes| bytes.slice(1..);
+        Ok(Answered(match bytes.first() {
+            Some(0) => Ok(A::decode(&rest(bytes))?),
+            Some(1) => Err(Unanswered::Ended(Message::decode(&rest(bytes))?)),
+            Some(2) if bytes.len() == 1 => Err(Unanswered::Dropped),
+            Some(3) if bytes.len() == 1 => Err(Unanswered::Unknown),
+            _ => return Err(DecodeError::malformed::<A>("it is not an answer")),
+        }))
+    }
+}
+
+impl<R, A: Message> fmt::Debug for LocalCall<R, A> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "LocalCall<{}>", std::any::type_name::<R>())
+    }
+}

@@ -1,0 +1,337 @@
+//! Names of any type for processes of a node, with values: [`Registry`].
+//!
+//! A registry is a table that its handles share, and a process that removes the entries of processes
+//! that have ended. Looking a name up takes a lock that look-ups share, and sends nothing. The table
+//! outlives its process: when a supervisor restarts it, it watches all entries again.
+//!
+//! Prior art: Elixir's `Registry`.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::Future;
+use std::hash::{BuildHasher as _, Hash, RandomState};
+use std::pin::Pin as StdPin;
+use std::sync::Arc;
+
+use fika_macros::{Message, receive};
+use fika_runtime::{
+    Down, Message, Object, Pid, Reference, is_process_alive, monitor, self_pid, send,
+};
+use parking_lot::{Mutex, RwLock};
+use serde::{Deserialize, Serialize};
+
+use crate::r#gen::start::settle;
+use crate::r#gen::{Bond, Start, StartError, Via, start};
+
+/// How many processes may have one key.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Keys {
+    /// One process: the key is its name.
+    Unique,
+    /// Any number of processes: the key is a topic.
+    Duplicate,
+}
+
+/// A key that another process has.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[error("already_registered: {0} has the key")]
+pub struct AlreadyRegistered(pub Pid);
+
+/// Names of any type for processes of this node, unique or not, each with a value.
+///
+/// An entry ends with its process. A registry can give a server its name ([`via`](Registry::via)),
+/// and deliver messages to all processes of a key ([`dispatch`](Registry::dispatch)).
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::registry::{Keys, Registry};
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let rooms = Registry::<String, ()>::new(Keys::Duplicate);
+///     rooms.start_link(Default::default()).await?;
+///     rooms.register("lobby".into(), ()).await?;
+///     assert_eq!(rooms.dispatch(&"lobby".into(), "hello".to_owned()), 1);
+///     receive! { text: String => assert_eq!(text, "hello") }
+///     Ok(())
+/// }
+/// ```
+pub struct Registry<K, V = ()>(Arc<Table<K, V>>);
+
+const SHARDS: usize = 16;
+
+struct Table<K, V> {
+    keys: Keys,
+    hasher: RandomState,
+    shards: [RwLock<HashMap<K, Vec<Entry<V>>>>; SHARDS],
+    /// The keys of each process.
+    owned: Mutex<HashMap<Pid, Vec<K>>>,
+    /// The process that removes entries, while it runs.
+    cleaner: Mutex<Option<Pid>>,
+}
+
+struct Entry<V> {
+    pid: Pid,
+    value: V,
+}
+
+/// Asks the cleaner to watch a process.
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::registry::Watch")]
+struct Watch(Pid);
+
+impl<K, V> Registry<K, V>
+where
+    K: Eq + Hash + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// Returns an empty registry. Entries end with their processes once
+    /// [`start_link`](Registry::start_link) has started its process.
+    #[must_use]
+    pub fn new(keys: Keys) -> Registry<K, V> {
+        let shards = std::array::from_fn(|_| RwLock::default());
+        let (hasher, owned, cleaner) = Default::default();
+        Registry(Arc::new(Table { keys, hasher, shards, owned, cleaner }))
+    }
+
+    /// Starts the process that removes the entries of processes that have ended, linked to the
+    /// caller.
+    ///
+    /// # Errors
+    /// If the name in `opts` is taken.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub async fn start_link(&self, opts: Start) -> Result<Pid, StartError> {
+        let (registry, name) = (self.clone(), opts.name.clone());
+        let started = start(&opts, Bond::Link, |ack| async move {
+            let (ack, _listed) = settle(ack, "Registry", name.as_ref()).await;
+            *registry.0.cleaner.lock() = Some(self_pid());
+            ack.ok(());
+            registry.clean().await;
+        });
+        started.await.map(|(pid, ())| pid)
+    }
+
+    /// Removes the entries of processes that end.
+    async fn clean(&self) {
+        let mut watched: HashMap<Pid, Reference> = HashMap::new();
+        let all: Vec<Pid> = self.0.owned.lock().keys().copied().collect();
+        for pid in all {
+            watched.entry(pid).or_insert_with(|| monitor(pid));
+        }
+        loop {
+            receive! {
+                Watch(pid) => {
+                    watched.entry(pid).or_insert_with(|| monitor(pid));
+                },
+                Down { object: Object::Pid(pid), .. } => {
+                    watched.remove(&pid);
+                    self.remove_all(pid);
+                },
+                _ => {},
+            }
+        }
+    }
+
+    /// Gives the running process a key, with a value.
+    ///
+    /// # Errors
+    /// If keys are unique and another process has it.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub async fn register(&self, key: K, value: V) -> Result<(), AlreadyRegistered> {
+        self.register_process(self_pid(), key, value).await
+    }
+
+    async fn register_process(&self, pid: Pid, key: K, value: V) -> Result<(), AlreadyRegistered> {
+        let mut value = Some(value);
+        loop {
+            let Some(holder) = self.try_register(pid, &key, &mut value) else { break };
+            if is_process_alive(holder).await {
+                return Err(AlreadyRegistered(holder));
+            }
+            // It has ended, and was not removed yet.
+            self.remove_all(holder);
+        }
+        let cleaner = *self.0.cleaner.lock();
+        if let Some(cleaner) = cleaner {
+            send(cleaner, Watch(pid));
+        }
+        Ok(())
+    }
+
+    /// Takes the value and registers the process. Returns the holder if the key is taken.
+    fn try_register(&self, pid: Pid, key: &K, value: &mut Option<V>) -> Option<Pid> {
+        let mut shard = self.shard(key).write();
+        let entries = shard.entry(key.clone()).or_default();
+        if self.0.keys == Keys::Unique
+            && let Some(holder) = entries.first()
+        {
+            return Some(holder.pid);
+        }
+        let value = value.take()?;
+        entries.push(Entry { pid, value });
+        self.0.owned.lock().entry(pid).or_default().push(key.clone());
+        None
+    }
+
+    /// Takes a key from the running process. Its other keys stay.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub fn unregister(&self, key: &K) {
+        self.unregister_process(self_pid(), key);
+    }
+
+    fn unregister_process(&self, pid: Pid, key: &K) {
+        self.remove(pid, key);
+        let mut owned = self.0.owned.lock();
+        if let Some(keys) = owned.get_mut(&pid) {
+            keys.retain(|other| other != key);
+            if keys.is_empty() {
+                owned.remove(&pid);
+            }
+        }
+    }
+
+    fn remove(&self, pid: Pid, key: &K) {
+        let mut shard = self.shard(key).write();
+        let mut removed = Vec::new();
+        if let Some(entries) = shard.get_mut(key) {
+            removed.extend(entries.extract_if(.., |entry| entry.pid == pid));
+            if entries.is_empty() {
+                shard.remove(key);
+            }
+        }
+        drop(shard);
+        // Values are the program's, so they are dropped without the lock.
+        drop(removed);
+    }
+
+    fn remove_all(&self, pid: Pid) {
+        let keys = self.0.owned.lock().remove(&pid);
+        for key in keys.into_iter().flatten() {
+            self.remove(pid, &key);
+        }
+    }
+
+    /// Returns the process that has this key; with duplicate keys, the first one.
+    #[must_use]
+    pub fn whereis(&self, key: &K) -> Option<Pid> {
+        self.shard(key).read().get(key)?.first().map(|entry| entry.pid)
+    }
+
+    /// Returns the processes that have this key, with their values, oldest first.
+    #[must_use]
+    pub fn lookup(&self, key: &K) -> Vec<(Pid, V)>
+    where
+        V: Clone,
+    {
+        let shard = self.shard(key).read();
+        let entries = shard.get(key).map(Vec::as_slice).unwrap_or_default();
+        entries.iter().map(|entry| (entry.pid, entry.value.clone())).collect()
+    }
+
+    /// Changes the value that the running process has for this key. Returns whether it has the key.
+    ///
+    /// # Panics
+    /// Outside of a process. `change` must not use the registry.
+    pub fn update_value(&self, key: &K, change: impl FnOnce(&mut V)) -> bool {
+        let me = self_pid();
+        let mut shard = self.shard(key).write();
+        let entries = shard.get_mut(key).map(Vec::as_mut_slice).unwrap_or_default();
+        match entries.iter_mut().find(|entry| entry.pid == me) {
+            Some(entry) => {
+                change(&mut entry.value);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Returns the keys of a process.
+    #[must_use]
+    pub fn keys(&self, pid: Pid) -> Vec<K> {
+        self.0.owned.lock().get(&pid).cloned().unwrap_or_default()
+    }
+
+    /// Returns the number of entries.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.0.shards.iter().map(|shard| shard.read().values().map(Vec::len).sum::<usize>()).sum()
+    }
+
+    /// Sends a message to each process that has this key, and returns their number.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub fn dispatch<M: Message + Clone>(&self, key: &K, message: M) -> usize {
+        let pids: Vec<Pid> = {
+            let shard = self.shard(key).read();
+            shard.get(key).into_iter().flatten().map(|entry| entry.pid).collect()
+        };
+        for pid in &pids {
+            send(*pid, message.clone());
+        }
+        pids.len()
+    }
+
+    /// Returns a name for [`Start::via`] and [`ServerRef::via`](crate::ServerRef::via).
+    #[must_use]
+    pub fn via(&self, key: K) -> Arc<dyn Via>
+    where
+        K: fmt::Debug,
+        V: Default,
+    {
+        Arc::new(Named { registry: self.clone(), key })
+    }
+
+    fn shard(&self, key: &K) -> &RwLock<HashMap<K, Vec<Entry<V>>>> {
+        &self.0.shards[self.0.hasher.hash_one(key) as usize % SHARDS]
+    }
+}
+
+/// A key in a registry, as the name of a server.
+struct Named<K, V> {
+    registry: Registry<K, V>,
+    key: K,
+}
+
+impl<K, V> Via for Named<K, V>
+where
+    K: Eq + Hash + Clone + fmt::Debug + Send + Sync + 'static,
+    V: Default + Send + Sync + 'static,
+{
+    fn register(&self, pid: Pid) -> StdPin<Box<dyn Future<Output = Result<(), Pid>> + Send + '_>> {
+        Box::pin(async move {
+            let registered = self.registry.register_process(pid, self.key.clone(), V::default());
+            registered.await.map_err(|AlreadyRegistered(holder)| holder)
+        })
+    }
+
+    fn unregister(&self) -> StdPin<Box<dyn Future<Output = ()> + Send + '_>> {
+        Box::pin(async { self.registry.unregister(&self.key) })
+    }
+
+    fn whereis(&self) -> Option<Pid> {
+        self.registry.whereis(&self.key)
+    }
+
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.key)
+    }
+}
+
+impl<K, V> Clone for Registry<K, V> {
+    fn clone(&self) -> Registry<K, V> {
+        Registry(self.0.clone())
+    }
+}
+
+impl<K, V> fmt::Debug for Registry<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Registry").field("keys", &self.0.keys).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,136 @@
+//! A place in a supervision tree for something that is not a behaviour: a plain process, a thread, or
+//! a program of the operating system (OTP's `supervisor_bridge`).
+//!
+//! The bridge is a server that is linked to the process. It ends when the process ends, with the same
+//! reason, and it ends the process when its supervisor shuts it down.
+
+use std::future::Future;
+
+use fika_runtime::{
+    Ended, Exit, ExitReason, Outcome, Pid, exit_process, link, spawn_link, trap_exit,
+};
+
+use crate::r#gen::{ServerRef, Start, StartError};
+use crate::gen_server::{self, GenServer, HandleInfo, Info, Init, Next};
+
+/// Starts a process or another resource, and ends it.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor_bridge::{self, Bridged, SupervisorBridge};
+///
+/// /// A process that was written without behaviours.
+/// struct Legacy;
+///
+/// impl SupervisorBridge for Legacy {
+///     type Args = ();
+///
+///     async fn init((): ()) -> Bridged<Self> {
+///         let process = spawn_link(async { receive! { n: u64 => println!("{n}") } });
+///         Bridged::process(Legacy, process)
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let bridge = supervisor_bridge::start_link::<Legacy>(Default::default(), ()).await?;
+///     assert!(bridge.whereis().is_some());
+///     Ok(())
+/// }
+/// ```
+pub trait SupervisorBridge: Sized + Send + 'static {
+    /// The arguments of [`init`](SupervisorBridge::init).
+    type Args: Send + 'static;
+
+    /// Starts the process or resource.
+    fn init(args: Self::Args) -> impl Future<Output = Bridged<Self>> + Send;
+
+    /// Ends the process or resource, or cleans up after it: it may have ended already. By default,
+    /// the process gets an exit signal `shutdown`, and the bridge waits for its end.
+    fn terminate(&mut self, process: Pid, reason: &ExitReason) -> impl Future<Output = ()> + Send {
+        let _ = reason;
+        async move {
+            let ended = Ended::of(process);
+            exit_process(process, ExitReason::Shutdown);
+            ended.await;
+        }
+    }
+}
+
+/// What a bridge leads to, or why it does not start.
+#[must_use = "`init` returns it"]
+pub struct Bridged<B>(Result<(B, Pid), Init<Bridge<B>>>);
+
+impl<B: SupervisorBridge> Bridged<B> {
+    /// A bridge to a process of this node or of another.
+    pub fn process(bridge: B, process: Pid) -> Bridged<B> {
+        Bridged(Ok((bridge, process)))
+    }
+
+    /// A bridge to something that lasts until this future is ready, such as a thread or a program:
+    /// the future waits for its end, and runs as a process.
+    pub fn resource<F>(bridge: B, ends: F) -> Bridged<B>
+    where
+        F: Future<Output: Outcome> + Send + 'static,
+    {
+        Bridged(Ok((bridge, spawn_link(ends))))
+    }
+
+    /// No bridge is needed.
+    pub fn ignore() -> Bridged<B> {
+        Bridged(Err(Init::ignore()))
+    }
+
+    /// The process or resource could not be started.
+    pub fn error(reason: ExitReason) -> Bridged<B> {
+        Bridged(Err(Init::error(reason)))
+    }
+}
+
+/// The server of a bridge.
+#[doc(hidden)]
+pub struct Bridge<B> {
+    bridge: B,
+    process: Pid,
+}
+
+/// Starts a bridge that is linked to the caller (OTP's `supervisor_bridge:start_link`).
+///
+/// # Errors
+/// If the name is taken, or `init` fails.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link<B: SupervisorBridge>(
+    opts: Start,
+    args: B::Args,
+) -> Result<ServerRef<Bridge<B>>, StartError> {
+    gen_server::start_link(opts, args).await
+}
+
+impl<B: SupervisorBridge> GenServer for Bridge<B> {
+    type Args = B::Args;
+    type Receives = (Info<Exit>,);
+
+    async fn init(args: B::Args) -> Init<Self> {
+        trap_exit(true);
+        match B::init(args).await {
+            Bridged(Ok((bridge, process))) => {
+                link(process);
+                Init::ok(Bridge { bridge, process })
+            }
+            Bridged(Err(init)) => init,
+        }
+    }
+
+    async fn terminate(&mut self, reason: &ExitReason) {
+        self.bridge.terminate(self.process, reason).await;
+    }
+}
+
+/// The process has ended.
+impl<B: SupervisorBridge> HandleInfo<Exit> for Bridge<B> {
+    async fn handle_info(&mut self, Exit { from, reason }: Exit) -> Next {
+        if from == self.process { Next::stop(reason) } else { Next::go_on() }
+    }
+}

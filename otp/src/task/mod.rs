@@ -1,0 +1,191 @@
+//! Work that a process has done by another one, and waits for: [`Task`].
+//!
+//! A task ends when its handle is dropped or its owner ends, unless it was detached. Its failure is
+//! a value: the owner gets the exit reason where it waits, and no exit signal.
+//!
+//! Prior art: Elixir's `Task`.
+
+mod stream;
+mod supervisor;
+
+use std::fmt;
+use std::future::{Future, IntoFuture, poll_fn};
+use std::pin::{Pin as StdPin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use fika_runtime::{
+    Answer, Elapsed, Ended, ExitReason, Pid, Waiting, exit_async, exit_process, exit_reason,
+    self_pid, spawn, timeout, try_self_pid,
+};
+
+pub use self::stream::TaskStream;
+pub use self::supervisor::TaskSupervisor;
+
+/// The handle of a process that computes a `T`. Awaited, it returns the value or the exit reason.
+///
+/// ```
+/// use fika::task::Task;
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let (a, b) = (Task::spawn(async { 20 }), Task::spawn(async { 22 }));
+///     assert_eq!(a.await? + b.await?, 42);
+///     let failed = Task::spawn(async { panic!("a mistake") });
+///     assert!(failed.await.is_err());
+///     Ok(())
+/// }
+/// ```
+#[must_use = "dropped, it ends the task"]
+pub struct Task<T> {
+    pid: Pid,
+    /// `None` once the handle gave its task up.
+    result: Option<Waiting<Result<T, ExitReason>>>,
+}
+
+/// The task's end: gives the result, or the exit reason if the task ends before.
+struct Done<T>(Option<Answer<Result<T, ExitReason>>>);
+
+impl<T> Done<T> {
+    fn give(mut self, result: Result<T, ExitReason>) {
+        if let Some(answer) = self.0.take() {
+            answer.give(result);
+        }
+    }
+}
+
+impl<T> Drop for Done<T> {
+    fn drop(&mut self) {
+        if let Some(answer) = self.0.take() {
+            answer.give(Err(exit_reason().unwrap_or(ExitReason::Killed)));
+        }
+    }
+}
+
+/// Returns the future of a task's process.
+async fn run<T, F: Future<Output = T>>(owner: Pid, done: Done<T>, work: F) {
+    let (mut work, mut owner) = (pin!(work), pin!(Ended::of(owner)));
+    let value = poll_fn(|context| {
+        if let Poll::Ready(value) = work.as_mut().poll(context) {
+            return Poll::Ready(Some(value));
+        }
+        owner.as_mut().poll(context).map(|_| None)
+    });
+    match value.await {
+        Some(value) => done.give(Ok(value)),
+        None => {
+            exit_async(ExitReason::Shutdown).await;
+        }
+    }
+}
+
+impl<T: Send + 'static> Task<T> {
+    /// Starts a task on this node.
+    ///
+    /// # Panics
+    /// Outside of a process. The caller ends with `system_limit` if the node has no room.
+    pub fn spawn<F>(work: F) -> Task<T>
+    where
+        F: Future<Output = T> + Send + 'static,
+    {
+        let (answer, result) = Waiting::new();
+        let pid = spawn(run(self_pid(), Done(Some(answer)), work));
+        Task { pid, result: Some(result) }
+    }
+
+    /// Waits for the value for at most this time, and ends the task if it takes longer.
+    ///
+    /// # Errors
+    /// The exit reason of the task; `timeout` if it took too long.
+    pub async fn within(mut self, limit: Duration) -> Result<T, ExitReason> {
+        match self.yield_for(limit).await {
+            Some(result) => result,
+            None => Err(ExitReason::Timeout),
+        }
+    }
+
+    /// Waits for the value for at most this time. `None` if it takes longer; the task goes on, and
+    /// this can be called again (Elixir's `Task.yield`).
+    pub async fn yield_for(&mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
+        timeout(limit, poll_fn(|context| self.poll_result(context))).await.ok()
+    }
+
+    /// Ends the task with `shutdown`, or by a kill if it does not end within `limit`. Returns its
+    /// value if that was there before (Elixir's `Task.shutdown`).
+    pub async fn shutdown(mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
+        let done = poll_fn(|context| Poll::Ready(self.poll_result(context)));
+        if let Poll::Ready(result) = done.await {
+            return Some(result);
+        }
+        let mut ended = Ended::of(self.pid);
+        exit_process(self.pid, ExitReason::Shutdown);
+        if timeout(limit, &mut ended).await == Err(Elapsed) {
+            exit_process(self.pid, ExitReason::Kill);
+            ended.await;
+        }
+        let last = poll_fn(|context| Poll::Ready(self.poll_result(context)));
+        match last.await {
+            Poll::Ready(Ok(value)) => Some(Ok(value)),
+            Poll::Ready(Err(_)) | Poll::Pending => None,
+        }
+    }
+
+    fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+        let Some(result) = &mut self.result else { return Poll::Ready(Err(ExitReason::Noproc)) };
+        let result = StdPin::new(result).poll(context);
+        result.map(|result| {
+            self.result = None;
+            result.unwrap_or(Err(ExitReason::Killed))
+        })
+    }
+}
+
+impl<T> Task<T> {
+    /// Returns the task's process.
+    #[must_use]
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Lets the task go on by itself, until its owner ends. Its value is dropped.
+    pub fn detach(mut self) {
+        self.result = None;
+    }
+}
+
+impl<T: Send + 'static> IntoFuture for Task<T> {
+    type Output = Result<T, ExitReason>;
+    type IntoFuture = Joined<T>;
+
+    fn into_future(self) -> Joined<T> {
+        Joined(self)
+    }
+}
+
+/// The future of an awaited [`Task`].
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Joined<T>(Task<T>);
+
+impl<T: Send + 'static> Future for Joined<T> {
+    type Output = Result<T, ExitReason>;
+
+    fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_result(context)
+    }
+}
+
+/// Ends the task, unless it has ended or was detached.
+impl<T> Drop for Task<T> {
+    fn drop(&mut self) {
+        // Outside of a process, and while its owner ends, the owner's end will end it.
+        if self.result.is_some() && try_self_pid().is_some() && exit_reason().is_none() {
+            exit_process(self.pid, ExitReason::Kill);
+        }
+    }
+}
+
+impl<T> fmt::Debug for Task<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Task({})", self.pid)
+    }
+}

@@ -1,0 +1,138 @@
+//! Waiting for an answer with a time limit that costs nearly nothing while answers come soon.
+//!
+//! Reading the clock, starting a timer and cancelling it take longer than a whole request between
+//! two processes. So a process has one *tick* for all its waits: a timer that is started when the
+//! process begins to wait and none runs, and that is never cancelled. A wait that sees the end of a
+//! tick has lasted for at most one tick, and then starts a timer for its own limit. So a limit may be
+//! exceeded by one tick, and only waits that outlive a tick cost a timer of their own.
+//!
+//! A short limit, and a wait in a task inside the process's future or outside of a process, has a
+//! timer of its own from the start.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use super::sleep::{Elapsed, Sleep};
+use super::waiting::Waiting;
+use crate::context;
+use crate::process::core::{Round, Running, Tick};
+use crate::process::deliver::Action;
+
+/// The length of a tick.
+const TICK: Duration = Duration::from_millis(10);
+
+/// Shorter limits are kept exactly.
+const EXACT_BELOW: Duration = Duration::from_millis(200);
+
+/// The future of [`Waiting::within`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless you `.await` or poll them"]
+pub struct Within<T> {
+    waiting: Waiting<T>,
+    limit: Duration,
+    timer: Timer,
+}
+
+#[derive(Debug)]
+enum Timer {
+    /// It was not polled yet.
+    New,
+    /// The tick ran when the wait began, in this round.
+    Tick(Round),
+    Own(Sleep),
+}
+
+impl<T> Waiting<T> {
+    /// Waits for at most this time. A limit of 200 ms and more may be exceeded by 10 ms, which makes
+    /// it cost little.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::{Elapsed, Node, Waiting};
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// let (answer, waiting) = Waiting::<u64>::new();
+    /// assert_eq!(waiting.within(Duration::from_millis(5)).await, Err(Elapsed));
+    /// # drop(answer);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// [`Elapsed`] if the time is over first.
+    ///
+    /// # Panics
+    /// Outside of a process, when it is polled.
+    pub fn within(self, limit: Duration) -> Within<T> {
+        Within { waiting: self, limit, timer: Timer::New }
+    }
+}
+
+impl<T> Within<T> {
+    /// Returns the answer's other end, to wait on without this limit.
+    pub fn into_inner(self) -> Waiting<T> {
+        self.waiting
+    }
+
+    fn begin(&self, context: &Context<'_>) -> Timer {
+        let round = context::process("Waiting::within", |me| {
+            let ticks = self.limit >= EXACT_BELOW && me.control.is_own_waker(context.waker());
+            ticks.then(|| me.tick())
+        });
+        round.map_or_else(|| self.own_timer(), Timer::Tick)
+    }
+
+    fn own_timer(&self) -> Timer {
+        Timer::Own(context::process("Waiting::within", |me| me.node.handle()).sleep(self.limit))
+    }
+}
+
+impl<T> Future for Within<T> {
+    type Output = Result<Option<T>, Elapsed>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        if let Poll::Ready(answer) = Pin::new(&mut this.waiting).poll(context) {
+            return Poll::Ready(Ok(answer));
+        }
+        match &this.timer {
+            Timer::New => this.timer = this.begin(context),
+            // It has lasted for at most one tick.
+            Timer::Tick(round)
+                if context::process("Waiting::within", |me| me.round()) != *round =>
+            {
+                this.timer = this.own_timer();
+            }
+            Timer::Tick(_) | Timer::Own(_) => {}
+        }
+        match &mut this.timer {
+            Timer::Own(sleep) => Pin::new(sleep).poll(context).map(|()| Err(Elapsed)),
+            Timer::New | Timer::Tick(_) => Poll::Pending,
+        }
+    }
+}
+
+impl Running<'_> {
+    fn shared_tick(&self) -> &Arc<Tick> {
+        let new = || Arc::new(Tick::new(Waker::clone(&self.control.slot.waker())));
+        self.control.extras().tick.get_or_init(new)
+    }
+
+    /// Returns the round of the process's tick.
+    fn round(self) -> Round {
+        self.shared_tick().round()
+    }
+
+    /// Starts the process's tick, unless it runs. Returns its round.
+    fn tick(self) -> Round {
+        let tick = self.shared_tick();
+        let round = tick.round();
+        if !tick.runs() {
+            tick.start();
+            let now = self.node.env.now();
+            self.node.start_timer_at(now, now + TICK, |_| Action::WakeTask(tick.clone().into()));
+        }
+        round
+    }
+}
