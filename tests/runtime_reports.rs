@@ -1,15 +1,17 @@
-//! The reports of processes that end (PROC-13).
+//! The reports of processes that end (PROC-13), and of services that do not stop.
 #![deny(warnings)]
 
 #[allow(dead_code, reason = "other test binaries use the rest")]
 #[path = "support/wait.rs"]
 mod wait;
 
+use std::error::Error;
 use std::io::Write;
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use fika::inspect::set_label;
 use fika::prelude::*;
+use fika_runtime::{NodeService, StopService};
 
 use wait::{down, end_of, next, serve};
 
@@ -161,4 +163,42 @@ fn orderly_and_propagated_exits_are_not_reported() {
         assert_eq!(end_of(async {}).await, ExitReason::Normal);
     });
     node.stop();
+}
+
+/// A service that panics or hangs when it is stopped.
+struct Stops(&'static str);
+
+impl NodeService for Stops {
+    fn name(&self) -> &str {
+        self.0
+    }
+
+    fn start(&self, _: &fika_runtime::Node) -> Result<(), Box<dyn Error + Send + Sync>> {
+        Ok(())
+    }
+
+    fn stop(&self, _: &fika_runtime::Node) -> StopService {
+        let panics = self.0 == "panics";
+        Box::pin(async move {
+            assert!(!panics, "while it stops");
+            std::future::pending().await
+        })
+    }
+}
+
+/// The report names the service that does not stop as it should.
+#[test]
+fn services_that_do_not_stop_are_reported() {
+    let _listening = listen();
+    let node = fika_runtime::Node::builder().workers(1);
+    let node = node.service(Stops("hangs")).service(Stops("panics")).build().unwrap();
+    assert!(node.stop());
+    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
+    let has_line =
+        |parts: [&str; 4]| log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+    assert!(
+        has_line(["ERROR", "a service failed to stop", "\"panics\"", "while it stops"]),
+        "{log}"
+    );
+    assert!(has_line(["ERROR", "a service did not stop in time", "\"hangs\"", "ms=5000"]), "{log}");
 }

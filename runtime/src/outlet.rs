@@ -176,6 +176,45 @@ mod tests {
         assert_eq!(outlet.go_on(|_| Round::Done), Turn::Over);
     }
 
+    /// What happens during a round is seen by one more round of the same thread.
+    #[test]
+    fn a_round_follows_each_that_was_asked_for() {
+        for reports_room in [false, true] {
+            let outlet = Outlet::<()>::default();
+            let mut rounds = 0;
+            let turn = outlet.work(|()| {
+                rounds += 1;
+                if rounds == 1 {
+                    let none = |_: &mut ()| -> Round { unreachable!("this thread has the turn") };
+                    let ask = if reports_room { Outlet::has_room } else { Outlet::push };
+                    assert_eq!(ask(&outlet, none), Turn::Over);
+                }
+                Round::Done
+            });
+            assert_eq!((turn, rounds), (Turn::Over, 2));
+        }
+    }
+
+    /// While the transport has no room, nothing new is tried before it reports room.
+    #[test]
+    fn a_blocked_outlet_waits_for_room() {
+        let outlet = Outlet::<Vec<u32>>::default();
+        let round = |n, result| {
+            move |done: &mut Vec<u32>| {
+                done.push(n);
+                result
+            }
+        };
+        // The transport reports room although nothing waits for it.
+        assert_eq!(outlet.has_room(round(1, Round::Done)), Turn::Over);
+        assert_eq!(outlet.push(round(2, Round::Blocked)), Turn::Over);
+        assert!(outlet.is_blocked() && !outlet.is_busy());
+        assert_eq!(outlet.push(round(3, Round::Done)), Turn::Over);
+        assert_eq!(outlet.has_room(round(4, Round::Done)), Turn::Over);
+        assert_eq!(outlet.push(round(5, Round::Done)), Turn::Over);
+        assert_eq!(outlet.change(std::mem::take), [2, 4, 5]);
+    }
+
     #[test]
     fn a_panic_ends_the_turn() {
         let outlet = Outlet::<()>::default();

@@ -31,6 +31,10 @@ const MEMBERS: u64 = 2;
 /// A member breaks the rules after this many frames, and connects again.
 const FRAMES_EACH: u64 = 5_000;
 
+/// `net_sup`, `net_kernel`, the process that accepts connections, the port mapper, the process with
+/// which the mapper serves this node, and the process that keeps the node registered there.
+const OWN_PROCESSES: usize = 6;
+
 /// The names that a member uses.
 const NAMES: u64 = 16;
 
@@ -241,6 +245,7 @@ fn a_node_under_siege() {
     count_panics();
     let place = Place::new();
     let node = place.node("node");
+    until("nothing is left of its start", || node.process_count() == OWN_PROCESSES);
     let processes: Vec<Pid> = node.processes().collect();
     let bytes = |pid: &Pid| {
         let local = pid.local();

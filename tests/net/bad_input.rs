@@ -296,7 +296,9 @@ fn silence() {
         assert_eq!(until_closed(stream), b"");
     }
     half.until_closed();
-    assert!(clock.elapsed() >= handshake_time, "they were closed too early");
+    let took = clock.elapsed();
+    // The default is 5 s.
+    assert!(took >= handshake_time && took < secs(5), "{took:?}");
     target.await_log("its handshake took too long", 21);
 
     let clock = support::Clock::new();

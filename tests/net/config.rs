@@ -1,10 +1,13 @@
 //! The settings of a node as data: `Config`, from a file and from a program.
 
+use crate::support;
+
 use fika::message::MailboxLimit;
-use fika::net::AutoConnect;
-use fika::node::{Config, ConfigError, Node};
+use fika::net::{AutoConnect, Ping as PingAnswer, ping};
+use fika::node::{Config, ConfigError, Node, NodeBuilder};
 use fika::prelude::*;
 use serde::Deserialize;
+use support::{Place, TestNode};
 
 /// A setting of each kind, as a file writes it.
 #[test]
@@ -60,7 +63,23 @@ fn a_file_has_all_settings() {
     let shown = format!("{config:?}");
     assert!(!shown.contains("secret") && !shown.contains("another"), "{shown}");
     assert_eq!(config.name.as_deref(), Some("a@127.0.0.1"));
+    assert_eq!(config.cookie_file, Some("/etc/cookie".into()));
+    assert_eq!(config.cluster_id.as_deref(), Some("blue"));
+    assert_eq!((config.workers, config.process_limit), (Some(2), Some(1000)));
     assert_eq!(config.mailbox_limit, Some(MailboxLimit::messages(7)));
+    assert_eq!(config.long_message_queue, Some(50));
+    assert_eq!(config.listen, Some(([127, 0, 0, 1], 0).into()));
+    assert_eq!(config.unix_sockets, Some("/run/fika".into()));
+    assert_eq!((config.epmd_port, config.net_tickintensity), (Some(14369), Some(8)));
+    assert_eq!(config.net_ticktime, Some(secs(20)));
+    assert_eq!(config.handshake_time, Some(millis(1500)));
+    assert_eq!(config.send_buffer, Some(30_000));
+    let Config { allow_weak_cookie, hidden, async_dist, keepalive, encode_messages, .. } = config;
+    let on = [allow_weak_cookie, hidden, async_dist, keepalive, encode_messages];
+    assert_eq!(on, [Some(true); 5]);
+    let Config { dist_listen, start_epmd, connect_all, nodelay, stop_on_signals, .. } = config;
+    let off = [dist_listen, start_epmd, connect_all, nodelay, stop_on_signals];
+    assert_eq!(off, [Some(false); 5]);
     assert_eq!(config.listen_ports, Some(9100..=9105));
     assert_eq!(config.dist_auto_connect, Some(AutoConnect::Once));
     assert_eq!(config.net_setuptime, Some(millis(500)));
@@ -130,18 +149,44 @@ fn errors_of_a_file_name_the_file() {
     }
 }
 
-/// A value that is set replaces the previous one, a value that is not set leaves it, and lists are
-/// extended.
+/// A value that is set replaces the previous one, and a value that is not set leaves it.
 #[test]
 fn settings_are_applied_in_turn() {
     let defaults = Config::from_toml("process_limit = 4096\nworkers = 1\nallow = ['a']").unwrap();
-    let node = Node::builder().workers(3).config(defaults.clone()).process_limit(64);
-    let node = node.config(defaults.clone()).build().unwrap();
-    let spawned = (0..5000).take_while(|_| node.spawn(std::future::pending::<()>()).is_some());
-    let spawned = spawned.count();
-    assert!((3000..=4096).contains(&spawned), "{spawned}");
-    node.stop();
+    let spawned = |node: NodeBuilder| {
+        let node = node.build().unwrap();
+        let spawned = (0..5000).take_while(|_| node.spawn(std::future::pending::<()>()).is_some());
+        let spawned = spawned.count();
+        node.stop();
+        spawned
+    };
+    let node = || Node::builder().workers(3).config(defaults.clone()).process_limit(64);
+    let of_defaults = spawned(node().config(defaults.clone()));
+    assert!((3000..=4096).contains(&of_defaults), "{of_defaults}");
+    let of_program = spawned(node().config(Config::default()));
+    assert!(of_program <= 64, "{of_program}");
     assert_eq!(defaults.workers, Some(1), "it was cloned, and stays as it is");
+}
+
+#[test]
+fn lists_are_extended() {
+    let place = Place::new();
+    let _others = ["a", "b", "c"].map(|alive| place.node(alive));
+    let allow = |alive: &str| Config { allow: vec![alive.to_owned()], ..Config::default() };
+    let node = TestNode::of(place.builder("node").config(allow("a")).config(allow("b")));
+    let reaches = |alive: &str| {
+        let name = place.name(alive);
+        node.block_on(async move { ping(name).await == PingAnswer::Pong })
+    };
+    assert!(reaches("a") && reaches("b") && !reaches("c"));
+}
+
+/// A key that is set twice is an error in each format, including those whose parsers allow it.
+#[test]
+fn a_key_is_set_once() {
+    let twice = r#"{ "workers": 1, "hidden": true, "workers": 1 }"#;
+    let error = serde_json::from_str::<Config>(twice).unwrap_err().to_string();
+    assert!(error.contains("`workers` is set twice"), "{error}");
 }
 
 /// A program's own file may have the settings of the node in a section.

@@ -123,25 +123,61 @@ fn busy_connections_work_without_net_kernel() {
     connect(&a, &b);
     let receiver = async {
         suspend_net_kernel().await;
-        loop {
-            receive! {
-                Large { from, data } => {
-                    assert_eq!(data.len(), LARGE_BYTES);
-                    send(from, Word);
-                }
-            }
-        }
+        serve_large().await;
     };
     let to = b.spawn(receiver).unwrap();
     a.block_on(async move {
         suspend_net_kernel().await;
-        let data = Bytes::from(vec![7; LARGE_BYTES]);
-        for round in 0..ROUNDS {
-            send(to, Large { from: self_pid(), data: data.clone() });
-            receive! {
-                Word => {}
-                after LIMIT => panic!("nothing has come back in round {round}"),
+        send_large(to).await;
+    });
+}
+
+/// Connections carry their bytes even if their nodes have no room for one more process.
+#[test]
+fn busy_connections_of_full_nodes() {
+    let place = Place::new();
+    let [a, b] = ["a", "b"]
+        .map(|alive| TestNode::of(place.builder(alive).net_ticktime(TICKTIME).process_limit(16)));
+    connect(&a, &b);
+    let is_full = Arc::<AtomicBool>::default();
+    let fills = is_full.clone();
+    let receiver = async move {
+        fill();
+        fills.store(true, Ordering::Release);
+        serve_large().await;
+    };
+    let to = b.spawn(receiver).unwrap();
+    until("it is full", || is_full.load(Ordering::Acquire));
+    a.block_on(async move {
+        fill();
+        send_large(to).await;
+    });
+}
+
+/// Leaves the node of the calling process no room for another process, not even for its own.
+fn fill() {
+    while fika_runtime::spawn_service(std::future::pending::<()>()).is_some() {}
+}
+
+/// Answers large messages.
+async fn serve_large() {
+    loop {
+        receive! {
+            Large { from, data } => {
+                assert_eq!(data.len(), LARGE_BYTES);
+                send(from, Word);
             }
         }
-    });
+    }
+}
+
+async fn send_large(to: Pid) {
+    let data = Bytes::from(vec![7; LARGE_BYTES]);
+    for round in 0..ROUNDS {
+        send(to, Large { from: self_pid(), data: data.clone() });
+        receive! {
+            Word => {}
+            after LIMIT => panic!("nothing has come back in round {round}"),
+        }
+    }
 }

@@ -31,8 +31,12 @@ use fika::prelude::*;
 use fika::process::yield_now;
 use serde::{Deserialize, Serialize};
 
+/// Whether a sanitizer checks the program, which `scripts/verify` says. The program may be twenty
+/// times slower then, and the memory that it frees is not used again at once.
+pub(crate) const IS_SANITIZED: bool = option_env!("FIKA_SANITIZER").is_some();
+
 /// The limit for waiting. No event takes a tenth of it.
-pub(crate) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(if IS_SANITIZED { 200 } else { 30 });
 
 /// The default cookie of nodes.
 pub(crate) const COOKIE: &str = "a cookie for the tests";

@@ -3,8 +3,12 @@
 use fika::message::Reference;
 use fika::prelude::*;
 
+/// Whether a sanitizer checks the program, which `scripts/verify` says. The program may be twenty
+/// times slower then.
+pub(crate) const IS_SANITIZED: bool = option_env!("FIKA_SANITIZER").is_some();
+
 /// The time limit. No event here takes this long.
-pub(crate) const LIMIT: Duration = secs(20);
+pub(crate) const LIMIT: Duration = secs(if IS_SANITIZED { 200 } else { 20 });
 
 /// Returns the reason in the `Down` of this monitor.
 #[track_caller]

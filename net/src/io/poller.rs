@@ -368,5 +368,7 @@ mod tests {
         poller.park(None);
         assert!(plan.lock().is_none(), "a handler was called");
         assert_eq!(fresh.readable(), 0);
+        // The handlers own the poller, which owns them.
+        registrations.into_iter().for_each(|registration| poller.release(registration));
     }
 }

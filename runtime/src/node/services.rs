@@ -210,6 +210,7 @@ async fn stop_in_turn(node: Node, mut services: Vec<Arc<dyn NodeService>>) {
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use std::error::Error;
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
     use crate::{Env as _, self_node, sleep};
@@ -225,6 +226,8 @@ mod tests {
         PanicInStop,
         PanicWhileItStops,
         HangInStop,
+        /// It stops only after the service `late` has stopped.
+        WaitForLate,
     }
 
     struct Noted(&'static str, Does, Log);
@@ -260,7 +263,13 @@ mod tests {
                 match does {
                     Does::PanicWhileItStops => panic!("while it stops"),
                     Does::HangInStop => std::future::pending().await,
-                    _ => sleep(Duration::from_millis(1)).await,
+                    Does::WaitForLate => {
+                        while !log.lock().iter().any(|line| line == "late has stopped") {
+                            sleep(Duration::from_millis(1)).await;
+                        }
+                    }
+                    // The thread that stops the node looks several times meanwhile.
+                    _ => sleep(LOOK_AGAIN * 2).await,
                 }
                 log.lock().push(format!("{name} has stopped"));
             })
@@ -307,6 +316,52 @@ mod tests {
         let late = node.start_service(noted("late")).unwrap_err();
         assert_eq!(late.to_string(), "the service `late` does not start: the node stops");
         assert_eq!(lines(&log).len(), 0);
+    }
+
+    /// The node begins to stop while a service starts. That service is stopped too, and its start
+    /// fails.
+    #[test]
+    fn one_that_starts_too_late_is_stopped() {
+        struct Late(Noted);
+        impl NodeService for Late {
+            fn name(&self) -> &str {
+                self.0.name()
+            }
+
+            fn start(&self, node: &Node) -> Result<(), Box<dyn Error + Send + Sync>> {
+                node.begin_stop();
+                while !node.0.services.0.lock().stops {
+                    node.block_on(crate::yield_now());
+                }
+                self.0.start(node)
+            }
+
+            fn stop(&self, node: &Node) -> StopService {
+                self.0.stop(node)
+            }
+        }
+        let log = Log::default();
+        let noted = |name, does| Noted(name, does, log.clone());
+        let node = Node::builder().workers(2).service(noted("a", Does::WaitForLate));
+        let node = node.build().unwrap();
+        let late = node.start_service(Late(noted("late", Does::Well))).unwrap_err();
+        assert_eq!(late.to_string(), "the service `late` does not start: the node stops");
+        assert!(node.stop());
+        let seen = lines(&log);
+        let of_late = seen.iter().filter(|line| line.starts_with("late"));
+        assert!(of_late.eq(["late starts", "late stops", "late has stopped"]), "{seen:?}");
+        assert_eq!(seen.last().unwrap(), "a has stopped");
+    }
+
+    /// The processes that stop services do not count towards the process limit.
+    #[test]
+    fn they_stop_on_a_full_node() {
+        let log = Log::default();
+        let service = Noted("a", Does::Well, log.clone());
+        let node = Node::builder().workers(1).process_limit(8).service(service).build().unwrap();
+        while node.spawn(std::future::pending::<()>()).is_some() {}
+        assert!(node.stop());
+        assert_eq!(lines(&log), ["a starts", "a stops", "a has stopped"]);
     }
 
     #[test]
@@ -380,5 +435,38 @@ mod tests {
         let took = clock.now().since(begun);
         assert!((SERVICE_STOP..SERVICE_STOP * 2).contains(&took), "{took:?}");
         drop(stepper);
+    }
+
+    /// A service that blocks its worker has its time, too, and then the worker is left behind.
+    #[test]
+    #[allow(clippy::disallowed_methods, reason = "a thread beside the node")]
+    fn one_that_blocks_its_worker_has_its_time() {
+        struct Blocks(Mutex<Option<Receiver<()>>>);
+        impl NodeService for Blocks {
+            fn name(&self) -> &str {
+                "blocks"
+            }
+
+            fn start(&self, _: &Node) -> Result<(), Box<dyn Error + Send + Sync>> {
+                Ok(())
+            }
+
+            fn stop(&self, _: &Node) -> StopService {
+                let blocks = self.0.lock().take().unwrap();
+                Box::pin(async move { _ = blocks.recv() })
+            }
+        }
+        let (ends, end) = channel();
+        let clock = Arc::new(crate::stepper::tests::Clock::default());
+        let service = Blocks(Mutex::new(Some(end)));
+        let node = Node::builder().workers(1).env(clock.clone()).service(service).build().unwrap();
+        let (told, stopped) = channel();
+        std::thread::spawn(move || told.send(node.stop()));
+        let all_ended = (0..1000).find_map(|_| {
+            clock.forward(Duration::from_millis(100));
+            stopped.recv_timeout(Duration::from_millis(20)).ok()
+        });
+        drop(ends);
+        assert_eq!(all_ended, Some(false), "the worker is left behind");
     }
 }
