@@ -6,7 +6,7 @@
 //!
 //! Prior art: Elixir's `Registry`.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::future::Future;
 use std::hash::{BuildHasher as _, Hash, RandomState};
@@ -65,7 +65,7 @@ struct Table<K, V> {
     hasher: RandomState,
     shards: [RwLock<HashMap<K, Vec<Entry<V>>>>; SHARDS],
     /// The keys of each process.
-    owned: Mutex<HashMap<Pid, Vec<K>>>,
+    owned: Mutex<BTreeMap<Pid, Vec<K>>>,
     /// The process that removes entries, while it runs.
     cleaner: Mutex<Option<Pid>>,
 }

@@ -11,6 +11,7 @@ mod mesh;
 mod names;
 mod overload;
 mod relations;
+mod servers;
 mod simple_cache;
 mod streams;
 mod target;

@@ -1,6 +1,6 @@
 //! Tasks that a supervisor owns: [`TaskSupervisor`].
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::pin::Pin as StdPin;
 
@@ -101,7 +101,7 @@ impl TaskSupervisor {
 }
 
 async fn supervise(parent: Pid) {
-    let mut children = HashSet::new();
+    let mut children = BTreeSet::new();
     loop {
         receive! {
             Run { work, started } => {
@@ -110,9 +110,7 @@ async fn supervise(parent: Pid) {
                 started.give(child);
             },
             Children(answer) => {
-                let mut all: Vec<Pid> = children.iter().copied().collect();
-                all.sort();
-                answer.give(all);
+                answer.give(children.iter().copied().collect());
             },
             Exit { from, reason } if from == parent => {
                 let ends: Vec<Ended> = children.iter().map(|child| Ended::of(*child)).collect();
