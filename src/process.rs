@@ -57,5 +57,5 @@ pub use fika_runtime::{
     monitor_with, register, registered, self_pid, set_group_leader, set_priority, spawn,
     spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
     spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, trap_exit,
-    try_spawn_on, unlink, unregister, whereis, yield_now,
+    try_self_pid, try_spawn_on, unlink, unregister, whereis, yield_now,
 };

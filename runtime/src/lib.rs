@@ -91,8 +91,8 @@ pub use process::{
     is_in_destructor, link, make_ref, monitor, open_message, process_count, read_timer, register,
     registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
     spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_open_service,
-    spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit, try_spawn_on,
-    unlink, unregister, whereis, yield_now,
+    spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit, try_self_pid,
+    try_spawn_on, unlink, unregister, whereis, yield_now,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,

@@ -26,6 +26,21 @@ pub fn self_pid() -> Pid {
     context::process("self_pid", |me| me.pid())
 }
 
+/// Returns the pid of the running process. `None` outside of a process. Destructors use it, which may
+/// run anywhere.
+///
+/// ```
+/// # use fika_runtime::{Node, self_pid, try_self_pid};
+/// assert_eq!(try_self_pid(), None);
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert_eq!(try_self_pid(), Some(self_pid()));
+/// # });
+/// ```
+#[must_use]
+pub fn try_self_pid() -> Option<Pid> {
+    context::try_process(|me| me.pid())
+}
+
 /// Returns the node of the running process. [`Node::name`] is its name (Erlang's `node/0`).
 ///
 /// ```
