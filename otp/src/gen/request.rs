@@ -19,14 +19,15 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Pid, Waiting, Within, demonitor_flush,
-    exit_process, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout, try_send,
+    Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within,
+    demonitor_flush, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout,
+    try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
 use super::reply_to::{Outcome, ReplyTo, Unanswered};
 use super::server_ref::Address;
-use super::wire::{Answered, Head, LocalCall, RemoteCall};
+use super::wire::{Answered, Head, LocalCall, Refused, RemoteCall};
 use super::{behaviour, waits};
 
 /// The time limit of a call, unless the caller sets one.
@@ -118,8 +119,8 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        if let State::Waits { to, pid, waiting, .. } = &mut self.0 {
-            let (to, pid) = (*to, *pid);
+        if let State::Waits { to, pid, waiting, limit } = &mut self.0 {
+            let (to, pid, limit) = (*to, *pid, *limit);
             match std::task::ready!(StdPin::new(waiting).poll(context)) {
                 Ok(Some(Ok(value))) => {
                     self.0 = State::Over;
@@ -128,7 +129,8 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
                 Ok(failed) => {
                     let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
                     self.0 = State::Slow(Box::pin(async move {
-                        Err(CallError::new(to, name::<R>(), after_end(pid, failed).await))
+                        let why = after_end(pid, failed, limit).await;
+                        Err(CallError::new(to, name::<R>(), why))
                     }));
                 }
                 Err(Elapsed) => self.wait_on(),
@@ -149,7 +151,8 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
             std::mem::replace(&mut self.0, State::Over)
         {
             let waiting = waiting.into_inner();
-            self.0 = State::Slow(Box::pin(patient(to, pid, name::<R>(), waiting, limit)));
+            let waits = patient(to, pid, name::<R>(), waiting, limit, PATIENCE);
+            self.0 = State::Slow(Box::pin(waits));
         }
     }
 }
@@ -208,14 +211,7 @@ async fn call_bounded<R: Message, A: Message>(
     match sent.await {
         Some(Ok(())) => {
             let used = self_node().env().now().since(began);
-            patient(
-                to,
-                pid,
-                name::<R>(),
-                waiting,
-                limit.map(|limit| limit.saturating_sub(used) + PATIENCE),
-            )
-            .await
+            patient(to, pid, name::<R>(), waiting, limit, used).await
         }
         Some(Err(error)) if error.is_noproc() => Err(fails(Why::Noproc)),
         Some(Err(error)) => Err(fails(Why::NotSent(error.to_string()))),
@@ -226,19 +222,20 @@ async fn call_bounded<R: Message, A: Message>(
     }
 }
 
-/// Waits on, after [`PATIENCE`].
-async fn patient<A: Message>(
+/// Waits on, after this time of the limit was used.
+pub(crate) async fn patient<A: Message>(
     to: &Address,
     pid: Pid,
     request: &'static str,
     waiting: Waiting<Outcome<A>>,
     limit: Option<Duration>,
+    used: Duration,
 ) -> Result<A, CallError> {
     let node = self_node();
-    let before = behaviour::of(&node, pid).map(|server| (server.now(), PATIENCE));
+    let before = behaviour::of(&node, pid).map(|server| server.now());
     let (entered, circle) = waits::enter(&node, self_pid(), pid, request);
     let (mut waiting, mut circle) = (pin!(waiting), pin!(circle));
-    let rest = limit.map(|limit| limit.saturating_sub(PATIENCE));
+    let rest = limit.map(|limit| limit.saturating_sub(used));
     let mut late = pin!(async {
         match rest {
             Some(rest) => sleep(rest).await,
@@ -269,12 +266,11 @@ async fn patient<A: Message>(
         Came::Answer(Some(Ok(value))) => return Ok(value),
         Came::Answer(failed) => {
             let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-            after_end(pid, failed).await
+            after_end(pid, failed, rest).await
         }
         Came::Circle(hops) => Why::Cycle(hops),
         Came::Late => {
-            let held = rest.unwrap_or_default();
-            let before = before.map(|(now, _)| (now, held));
+            let before = before.map(|now| (now, rest.unwrap_or_default()));
             Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, before).await })
         }
     };
@@ -296,15 +292,21 @@ async fn late_of(
     Late { after: Duration::ZERO, work, messages }
 }
 
-/// Waits for the end of the server, if it is about to end.
-async fn after_end(pid: Pid, failed: Unanswered) -> Why {
-    match failed {
-        Unanswered::Dropped => Why::NoReply,
-        Unanswered::Unknown => Why::Unknown,
-        Unanswered::Ended(reason) => match Ended::of(pid).await {
-            ExitReason::Noproc => Why::Ended(reason),
-            seen => Why::Ended(seen),
-        },
+/// Waits for the end of the server, if it is about to end. A server that catches a panic does not end.
+async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why {
+    let reason = match failed {
+        Unanswered::Ended { reason, by } if by == Some(pid) => reason,
+        other => return why_of(other, pid),
+    };
+    let ended = Ended::of(pid);
+    let seen = match limit {
+        Some(limit) => timeout(limit, ended).await.ok(),
+        None => Some(ended.await),
+    };
+    match seen {
+        Some(ExitReason::Noproc) => Why::Ended(reason),
+        Some(seen) => Why::Ended(seen),
+        None => Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, None).await }),
     }
 }
 
@@ -316,19 +318,19 @@ pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> 
             let (answer, waiting) = Waiting::new();
             let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
             match try_send(pid, call) {
-                Ok(()) => Sent { waiting, server: Ok(pid), proxy: None },
+                Ok(()) => Sent { waiting, server: Ok(pid), _proxy: None },
                 Err(error) => {
                     let why = if error.is_noproc() {
                         Why::Noproc
                     } else {
                         Why::NotSent(error.to_string())
                     };
-                    Sent { waiting, server: Err(why), proxy: None }
+                    Sent { waiting, server: Err(why), _proxy: None }
                 }
             }
         }
         None if !matches!(to, Address::NameAt(..)) => {
-            Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), proxy: None }
+            Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), _proxy: None }
         }
         found => send_remote(to, found, me, request),
     }
@@ -339,14 +341,25 @@ pub(crate) struct Sent<A> {
     pub(crate) waiting: Waiting<Outcome<A>>,
     pub(crate) server: Result<Pid, Why>,
     /// The process that waits for the reply of another node.
-    proxy: Option<Pid>,
+    _proxy: Option<Helper>,
 }
 
-impl<A> Drop for Sent<A> {
+/// A process that is killed when this is dropped, also in a process that ends, and in a thread.
+pub(crate) struct Helper(Node, Pid);
+
+impl Helper {
+    /// Spawns the process.
+    pub(crate) fn spawn<F>(future: F) -> Helper
+    where
+        F: Future<Output: fika_runtime::Outcome> + Send + 'static,
+    {
+        Helper(self_node(), spawn(future))
+    }
+}
+
+impl Drop for Helper {
     fn drop(&mut self) {
-        if let Some(proxy) = self.proxy {
-            exit_process(proxy, ExitReason::Kill);
-        }
+        self.0.exit_process(self.1, ExitReason::Kill);
     }
 }
 
@@ -362,8 +375,8 @@ fn send_remote<R: Message, A: Message>(
         (Address::NameAt(name, node), None) => Dest::from((name.clone(), node.clone())),
         _ => unreachable!("it has no process"),
     };
-    let proxy = spawn(wait_in_place(dest.clone(), answer));
-    let head = Head { caller: Some(me), proxy };
+    let proxy = Helper::spawn(wait_in_place(dest.clone(), answer));
+    let head = Head { caller: Some(me), proxy: proxy.1 };
     let call = RemoteCall::<R, A> { head, request, wants: PhantomData };
     let sent = match try_send(&dest, call) {
         Err(error) if error.is_busy() => {
@@ -374,8 +387,8 @@ fn send_remote<R: Message, A: Message>(
         }
         sent => sent.map_err(|error| Why::NotSent(error.to_string())),
     };
-    let server = sent.map(|()| found.unwrap_or(proxy));
-    Sent { waiting, server, proxy: Some(proxy) }
+    let server = sent.map(|()| found.unwrap_or(proxy.1));
+    Sent { waiting, server, _proxy: Some(proxy) }
 }
 
 /// Waits for the reply of another node in place of the caller.
@@ -383,8 +396,9 @@ async fn wait_in_place<A: Message>(server: Dest<'static>, answer: Answer<Outcome
     let watch = monitor(&server);
     receive! {
         Answered(outcome): Answered<A> => answer.give(outcome),
+        _: Refused => answer.give(Err(Unanswered::Unknown)),
         Down { monitor, reason, .. } if monitor == watch => {
-            answer.give(Err(Unanswered::Ended(reason)));
+            answer.give(Err(Unanswered::Ended { reason, by: None }));
         },
     }
     demonitor_flush(watch);
@@ -409,17 +423,21 @@ async fn call_remote<R: Message, A: Message>(
             Err(fails(Why::Timeout(Late { after: limit.unwrap_or_default(), ..Late::default() })))
         }
         Some(answered) => {
-            answered.unwrap_or(Err(Unanswered::Dropped)).map_err(|failed| fails(why_of(failed)))
+            let server = sent.server.clone().unwrap_or_else(|_| self_pid());
+            let why = |failed| fails(why_of(failed, server));
+            answered.unwrap_or(Err(Unanswered::Dropped)).map_err(why)
         }
     }
 }
 
-/// Explains the failure of a request to another node, or of one that was sent without waiting.
-pub(crate) fn why_of(failed: Unanswered) -> Why {
+/// Explains the failure of a request to this server. A request that was held by another process, which
+/// has ended, was dropped.
+pub(crate) fn why_of(failed: Unanswered, server: Pid) -> Why {
     match failed {
-        Unanswered::Ended(ExitReason::Noproc) => Why::Noproc,
-        Unanswered::Ended(ExitReason::Noconnection) => Why::Noconnection,
-        Unanswered::Ended(reason) => Why::Ended(reason),
+        Unanswered::Ended { by: Some(by), .. } if by != server => Why::NoReply,
+        Unanswered::Ended { reason: ExitReason::Noproc, .. } => Why::Noproc,
+        Unanswered::Ended { reason: ExitReason::Noconnection, .. } => Why::Noconnection,
+        Unanswered::Ended { reason, .. } => Why::Ended(reason),
         Unanswered::Dropped => Why::NoReply,
         Unanswered::Unknown => Why::Unknown,
     }

@@ -58,13 +58,14 @@ impl<A> RequestId<A> {
 
     /// Polls for the reply, in a future of your own.
     pub fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
-        if let Err(why) = &self.sent.server {
-            return Poll::Ready(Err(self.fails(why.clone())));
-        }
+        let server = match &self.sent.server {
+            Ok(server) => *server,
+            Err(why) => return Poll::Ready(Err(self.fails(why.clone()))),
+        };
         Pin::new(&mut self.sent.waiting).poll(context).map(|answered| {
             answered
                 .unwrap_or(Err(Unanswered::Dropped))
-                .map_err(|failed| self.fails(why_of(failed)))
+                .map_err(|failed| self.fails(why_of(failed, server)))
         })
     }
 

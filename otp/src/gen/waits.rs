@@ -3,7 +3,8 @@
 //! A call that is not answered soon enters a table of its node: who waits for whom. If the chain of
 //! waiting processes leads back to the process that entered last, none of these calls can be
 //! answered, and all of them fail with the path. A reply that the server has deferred
-//! (`Caller::reply_later`) may come from elsewhere, so such a call is no part of a circle.
+//! (`Caller::reply_later`) may come from elsewhere, and a process that is in no callback takes its next
+//! message soon. So a call to one of these is no part of a circle.
 //!
 //! The table has the processes of one node. The edges are plain data, so a later version can
 //! exchange them between nodes.
@@ -81,9 +82,10 @@ impl Waits {
             return false;
         }
         for edge in self.edges.get(&at).into_iter().flatten() {
-            let deferred =
-                behaviour::of(node, edge.server).is_some_and(|server| server.has_deferred(at));
-            if deferred {
+            // Only a server in a callback can't take the request.
+            let blocks = behaviour::of(node, edge.server)
+                .is_some_and(|server| server.now().0.is_some() && !server.has_deferred(at));
+            if !blocks {
                 continue;
             }
             path.push((at, edge.serial));
