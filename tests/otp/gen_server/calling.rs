@@ -147,15 +147,16 @@ fn calls_to_another_node_leave_nothing_behind() {
             exit_process(caller, ExitReason::Kill);
             down(monitor).await;
         }
-        // A request that is dropped in a thread.
-        let id = far.call(Ask::Later).send();
-        std::thread::spawn(move || drop(id)).join().unwrap();
         far.call(Ask::Release(1)).await.unwrap();
         assert_eq!(far.call(Ask::Get).await.unwrap(), 0);
         let is_over = || fika::inspect::process_count() == processes;
         crate::support::until_in_process("their processes have ended", is_over).await;
         assert_eq!(fika::inspect::info::message_queue_len(self_pid()).await, Some(0));
         assert_eq!(fika::inspect::info::monitors(self_pid()).await, Some(vec![]));
+        // A request that is dropped in a thread.
+        let id = far.call(Ask::Later).send();
+        std::thread::spawn(move || drop(id)).join().unwrap();
+        crate::support::until_in_process("its process has ended", is_over).await;
     });
 }
 

@@ -123,10 +123,12 @@ fn call_remote1() {
         assert!(far.call(Ask::Later).timeout(millis(30)).await.unwrap_err().is_timeout());
         let failed = far.call(Ask::End(reason("stopped"))).await.unwrap_err();
         assert_eq!(failed.exit_reason(), Some(&reason("stopped")), "{failed}");
+        saw(Saw::Terminate(reason("stopped"))).await;
         assert!(far.call(Ask::Get).await.unwrap_err().is_noproc());
         let far = Ref::pid(server_on(&there, None).await);
         let failed = far.call(Ask::Panic).await.unwrap_err();
         assert!(matches!(failed.exit_reason(), Some(ExitReason::Panic(_))), "{failed}");
+        assert!(matches!(next::<Saw>().await, Saw::Terminate(ExitReason::Panic(_))));
         let far = Ref::pid(server_on(&there, None).await);
         let kept = far.call(Ask::Later).send();
         there.kill();
