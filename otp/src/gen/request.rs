@@ -260,7 +260,14 @@ pub(crate) async fn patient<A: Message>(
         }
         late.as_mut().poll(context).map(|()| Came::Late)
     });
-    let came = came.await;
+    let mut came = came.await;
+    // Another member of a circle that was found may have gone on already, and replied.
+    if !matches!(came, Came::Circle(_))
+        && entered.is_in_circle()
+        && let Some(hops) = circle.await
+    {
+        came = Came::Circle(hops);
+    }
     drop(entered);
     let why = match came {
         Came::Answer(Some(Ok(value))) => return Ok(value),

@@ -98,6 +98,17 @@ impl Waits {
     }
 }
 
+impl InWait {
+    /// Returns whether the call was found to be part of a circle.
+    pub(crate) fn is_in_circle(&self) -> bool {
+        self.node.extension::<Mutex<Waits>>().is_some_and(|table| {
+            let waits = table.lock();
+            let edges = waits.edges.get(&self.caller);
+            !edges.into_iter().flatten().any(|edge| edge.serial == self.serial)
+        })
+    }
+}
+
 impl Drop for InWait {
     fn drop(&mut self) {
         let Some(table) = self.node.extension::<Mutex<Waits>>() else { return };
