@@ -8,15 +8,11 @@ extern crate fika_runtime as fika;
 pub mod agent;
 mod r#gen;
 pub mod gen_server;
+pub mod proc_lib;
 pub mod registry;
 pub mod supervisor_bridge;
 pub mod sys;
 pub mod task;
-
-/// Starting processes that report when they are ready (OTP's `proc_lib`).
-pub mod proc_lib {
-    pub use crate::r#gen::{Bond, InitAck, Start, StartError, start};
-}
 
 pub use r#gen::{
     Bond, CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,

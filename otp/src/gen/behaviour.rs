@@ -3,15 +3,19 @@
 //! A process writes its own record, without a lock, and others read it: a caller whose request was
 //! not answered in time can't ask a server that is busy. The records are an extension of the node.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_utils::atomic::AtomicCell;
 use fika_runtime::{Node, Pid};
 use parking_lot::Mutex;
+
+/// How many ancestors are kept.
+const ANCESTORS_MAX: usize = 64;
 
 /// A place in a behaviour's code, for reports.
 pub(crate) struct Work {
@@ -27,16 +31,16 @@ pub struct Behaviour {
     pub(crate) pid: Pid,
     /// The name of the Rust type that is the behaviour's module.
     pub(crate) module: &'static str,
-    /// The process that started it, if that is not a behaviour.
-    pub(crate) starter: Option<Pid>,
-    /// The record of the behaviour that started it.
-    pub(crate) parent: Option<Arc<Behaviour>>,
+    /// The pids of the process that started it, of the one that started that, and so on.
+    ancestors: Arc<[Pid]>,
+    /// Its own pid and its ancestors, for the processes that it starts.
+    lineage: OnceLock<Arc<[Pid]>>,
     /// The callback that runs.
     work: AtomicCell<Option<&'static Work>>,
     /// The callbacks that have begun.
     begun: AtomicU64,
-    /// The callers that wait for a reply which the server will give later.
-    deferred: Mutex<HashSet<Pid>>,
+    /// The callers that wait for replies which the server will give later, and how many of them.
+    deferred: Mutex<HashMap<Pid, u32>>,
 }
 
 impl fmt::Debug for Behaviour {
@@ -53,30 +57,37 @@ impl Behaviour {
         node: &Node,
     ) -> Arc<Behaviour> {
         let parent = starter.and_then(|starter| of(node, starter));
-        let starter = starter.filter(|_| parent.is_none());
-        let (begun, deferred) = Default::default();
-        Arc::new(Behaviour {
-            pid,
-            module,
-            starter,
-            parent,
-            work: AtomicCell::new(None),
-            begun,
-            deferred,
-        })
+        let ancestors = match (parent, starter) {
+            (Some(parent), _) => parent.lineage(),
+            (None, Some(starter)) => [starter].into(),
+            (None, None) => [].into(),
+        };
+        Behaviour::with(pid, module, ancestors)
     }
 
-    /// Returns the pids of the parent, its parent, and so on, as far as they are behaviours, and of
-    /// the process that started the first of them.
+    fn with(pid: Pid, module: &'static str, ancestors: Arc<[Pid]>) -> Arc<Behaviour> {
+        let (lineage, begun, deferred) = Default::default();
+        let work = AtomicCell::new(None);
+        Arc::new(Behaviour { pid, module, ancestors, lineage, work, begun, deferred })
+    }
+
+    /// Returns the record of the same process as a behaviour of another module.
+    pub(crate) fn becomes(&self, module: &'static str) -> Arc<Behaviour> {
+        Behaviour::with(self.pid, module, self.ancestors.clone())
+    }
+
+    fn lineage(&self) -> Arc<[Pid]> {
+        let make = || {
+            let own = [self.pid].into_iter();
+            own.chain(self.ancestors.iter().copied()).take(ANCESTORS_MAX).collect()
+        };
+        self.lineage.get_or_init(make).clone()
+    }
+
+    /// Returns the pids of the process that started it, of the one that started that, and so on, as
+    /// far as they are behaviours, and of the process that started the first of them.
     pub(crate) fn ancestors(&self) -> Vec<Pid> {
-        let mut ancestors = Vec::new();
-        let mut at = self;
-        while let Some(parent) = &at.parent {
-            ancestors.push(parent.pid);
-            at = parent;
-        }
-        ancestors.extend(at.starter);
-        ancestors
+        self.ancestors.to_vec()
     }
 
     pub(crate) fn begins(&self, work: &'static Work) {
@@ -94,15 +105,20 @@ impl Behaviour {
     }
 
     pub(crate) fn defer(&self, caller: Pid) {
-        self.deferred.lock().insert(caller);
+        *self.deferred.lock().entry(caller).or_default() += 1;
     }
 
     pub(crate) fn undefer(&self, caller: Pid) {
-        self.deferred.lock().remove(&caller);
+        if let Entry::Occupied(mut count) = self.deferred.lock().entry(caller) {
+            *count.get_mut() -= 1;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
     }
 
     pub(crate) fn has_deferred(&self, caller: Pid) -> bool {
-        self.deferred.lock().contains(&caller)
+        self.deferred.lock().contains_key(&caller)
     }
 }
 
@@ -143,7 +159,12 @@ impl Listed {
 impl Drop for Listed {
     fn drop(&mut self) {
         if let Some(directory) = self.node.extension::<Directory>() {
-            let removed = directory.shard(self.behaviour.pid).lock().remove(&self.behaviour.pid);
+            let mut shard = directory.shard(self.behaviour.pid).lock();
+            // The process may have become another behaviour.
+            let is_own = |found: &Arc<Behaviour>| Arc::ptr_eq(found, &self.behaviour);
+            let own = shard.get(&self.behaviour.pid).is_some_and(is_own);
+            let removed = own.then(|| shard.remove(&self.behaviour.pid));
+            drop(shard);
             drop(removed);
         }
     }

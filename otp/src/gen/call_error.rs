@@ -32,6 +32,8 @@ pub(crate) enum Why {
     Unknown,
     NotSent(String),
     Cycle(Vec<Hop>),
+    /// A function of `sys` that works on the state has failed.
+    FunctionFailed(ExitReason),
 }
 
 /// What was known of the server when the time was over.
@@ -96,6 +98,20 @@ impl CallError {
         matches!(self.0.why, Why::Unknown)
     }
 
+    /// Returns why a function of [`sys`](crate::sys) that works on the server's state has failed. The
+    /// state is as it was before.
+    #[must_use]
+    pub fn function_failed(&self) -> Option<&ExitReason> {
+        match &self.0.why {
+            Why::FunctionFailed(reason) => Some(reason),
+            _ => None,
+        }
+    }
+
+    pub(crate) fn into_why(self) -> Why {
+        self.0.why
+    }
+
     /// Returns the server's exit reason, if it ended before it replied.
     #[must_use]
     pub fn exit_reason(&self) -> Option<&ExitReason> {
@@ -143,6 +159,9 @@ impl fmt::Display for CallError {
                 "the server has no handler for it: it may be of another type, or another version",
             ),
             Why::NotSent(why) => f.write_str(why),
+            Why::FunctionFailed(reason) => {
+                write!(f, "the function failed, and the state is as it was: {reason}")
+            }
             Why::Cycle(hops) => {
                 f.write_str("deadlock: ")?;
                 for Hop { caller, request } in hops {

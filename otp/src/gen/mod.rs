@@ -2,20 +2,25 @@
 //! `gen` and `proc_lib`).
 
 pub(crate) mod behaviour;
-mod call_error;
-mod reply_to;
-mod request;
+pub(crate) mod call_error;
+pub(crate) mod crash;
+mod multi;
+pub(crate) mod reply_to;
+pub(crate) mod request;
 mod request_id;
-mod server_ref;
+pub(crate) mod server_ref;
 pub(crate) mod start;
 mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};
+pub use multi::{MultiCall, abcast, multi_call};
 pub(crate) use reply_to::Unanswered;
 pub use reply_to::{Caller, ReplyTo};
 pub(crate) use request::name;
 pub use request::{CALL_TIMEOUT, Calling, Request};
 pub use request_id::{RequestId, RequestIds};
 pub use server_ref::{ServerRef, Via};
-pub use start::{Bond, InitAck, Start, StartError, start};
+#[allow(unused_imports, reason = "for other behaviours")]
+pub(crate) use start::start;
+pub use start::{Bond, InitAck, Start, StartError};

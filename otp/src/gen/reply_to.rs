@@ -11,7 +11,9 @@ use std::fmt;
 use std::mem;
 use std::sync::Arc;
 
-use fika_runtime::{Answer, ExitReason, Message, Pid, exit_reason, send};
+use fika_runtime::{
+    Answer, ExitReason, Message, Node, Pid, exit_reason, printable, report, self_node, try_self_pid,
+};
 
 use super::behaviour::Behaviour;
 use super::wire::Answered;
@@ -20,10 +22,11 @@ use super::wire::Answered;
 pub(crate) type Outcome<A> = Result<A, Unanswered>;
 
 /// Why a request was not answered.
-#[derive(Clone, PartialEq, Eq, Debug, serde::Serialize, serde::Deserialize)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Unanswered {
-    /// The process that held the request has ended, with this reason.
-    Ended(ExitReason),
+    /// The process that held the request has ended with this reason, or unwinds. `by` is that
+    /// process. `None` if it is not known.
+    Ended { reason: ExitReason, by: Option<Pid> },
     /// The request was dropped without an answer, in a process that goes on.
     Dropped,
     /// The server has no handler for the request.
@@ -32,8 +35,8 @@ pub(crate) enum Unanswered {
 
 /// The address of one caller who waits for an `A` (OTP's `From`).
 ///
-/// Any process may reply, at any time: a `ReplyTo` can be stored in the server's state, or sent to
-/// another process of the node. The `ReplyTo` of a caller on another node can be sent to any node.
+/// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state, or
+/// moved to another process of the node.
 #[must_use = "dropped, it fails the call"]
 pub struct ReplyTo<A: Message> {
     caller: Option<Pid>,
@@ -43,19 +46,31 @@ pub struct ReplyTo<A: Message> {
 }
 
 enum To<A: Message> {
+    /// A caller on this node whose request no server has taken yet.
+    Untaken(Answer<Outcome<A>>),
     Here(Answer<Outcome<A>>),
     /// The process that waits in place of the caller, on the caller's node.
-    There(Pid),
+    There(Node, Pid),
     Used,
 }
 
 impl<A: Message> ReplyTo<A> {
     pub(crate) fn here(caller: Option<Pid>, answer: Answer<Outcome<A>>) -> ReplyTo<A> {
-        ReplyTo { caller, to: To::Here(answer), deferred: None }
+        ReplyTo { caller, to: To::Untaken(answer), deferred: None }
+    }
+
+    /// Notes that a server has a handler for the request. A request that is dropped before that is
+    /// unknown to its receiver.
+    pub(crate) fn taken(mut self) -> ReplyTo<A> {
+        self.to = match mem::replace(&mut self.to, To::Used) {
+            To::Untaken(answer) => To::Here(answer),
+            to => to,
+        };
+        self
     }
 
     pub(crate) fn there(caller: Option<Pid>, proxy: Pid) -> ReplyTo<A> {
-        ReplyTo { caller, to: To::There(proxy), deferred: None }
+        ReplyTo { caller, to: To::There(self_node(), proxy), deferred: None }
     }
 
     /// Returns the process that called. `None` for a caller that is not a process.
@@ -79,8 +94,8 @@ impl<A: Message> ReplyTo<A> {
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         match &self.to {
-            To::Here(answer) => answer.is_abandoned(),
-            To::There(_) | To::Used => false,
+            To::Untaken(answer) | To::Here(answer) => answer.is_abandoned(),
+            To::There(..) | To::Used => false,
         }
     }
 
@@ -89,24 +104,42 @@ impl<A: Message> ReplyTo<A> {
             server.undefer(caller);
         }
         match mem::replace(&mut self.to, To::Used) {
-            To::Here(answer) => answer.give(outcome),
-            To::There(proxy) => send(proxy, Answered(outcome)),
+            To::Untaken(answer) | To::Here(answer) => answer.give(outcome),
+            To::There(node, proxy) => {
+                if let Err(error) = node.send(proxy, Answered(outcome)) {
+                    let error = printable(error);
+                    report!(warn, caller = %proxy, error = %error, "a reply could not be sent");
+                    let _ = node.send(proxy, Answered::<A>(Err(Unanswered::Dropped)));
+                }
+            }
             To::Used => {}
         }
     }
 }
 
-/// Tells the caller that there will be no reply. To another node only a process that goes on can
-/// send; the end of the server is seen there by a monitor.
+/// Tells the caller that there will be no reply. A caller on another node sees the end of the server by
+/// a monitor, and the real reason with it.
 impl<A: Message> Drop for ReplyTo<A> {
     fn drop(&mut self) {
-        match &self.to {
-            To::Used => {}
-            To::There(_) if exit_reason().is_some() => {}
-            To::Here(_) | To::There(_) => {
-                self.settle(Err(exit_reason().map_or(Unanswered::Dropped, Unanswered::Ended)));
+        let ended = || {
+            let by = try_self_pid();
+            exit_reason().map(|reason| Unanswered::Ended { reason, by })
+        };
+        let why = match &self.to {
+            To::Used => return,
+            To::Untaken(_) => ended().unwrap_or(Unanswered::Unknown),
+            To::Here(_) => ended().unwrap_or(Unanswered::Dropped),
+            To::There(..) => {
+                // Another process than the server may hold it, which is seen only here.
+                let is_server =
+                    self.deferred.as_ref().is_none_or(|server| Some(server.pid) == try_self_pid());
+                if is_server && exit_reason().is_some() {
+                    return;
+                }
+                Unanswered::Dropped
             }
-        }
+        };
+        self.settle(Err(why));
     }
 }
 
@@ -141,10 +174,10 @@ impl<A: Message> Caller<'_, A> {
     /// If it was taken before.
     pub fn reply_later(&mut self) -> ReplyTo<A> {
         let mut from = self.from.take().expect("`reply_later` is called once for a request");
-        if let (Some(caller), To::Here(_)) = (from.caller, &from.to) {
+        if let Some(caller) = from.caller {
             self.server.defer(caller);
-            from.deferred = Some(self.server.clone());
         }
+        from.deferred = Some(self.server.clone());
         from
     }
 }

@@ -7,8 +7,8 @@
 //! 3. If the server ends, the caller waits for its real end before it returns, so that the server's
 //!    name is free again.
 //!
-//! A call to a server of another node is made by a process in place of the caller: it monitors the
-//! server and takes the reply. The caller itself sends the request, behind all that it has sent
+//! For a call to a server of another node, a process of this node waits for the reply in place of the
+//! caller. The caller itself monitors the server and sends the request, behind all that it has sent
 //! before (GS-9). That process ends with the call, so a late reply has nowhere to go (GS-5).
 
 use std::future::{Future, IntoFuture, poll_fn};
@@ -17,17 +17,16 @@ use std::pin::{Pin as StdPin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fika_macros::receive;
+use fika_macros::{Message, receive};
 use fika_runtime::{
-    Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Pid, Waiting, Within, demonitor_flush,
-    exit_process, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout,
-    try_self_pid, try_send,
+    Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info, self_node,
+    self_pid, send_wait, sleep, spawn, timeout, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
 use super::reply_to::{Outcome, ReplyTo, Unanswered};
 use super::server_ref::Address;
-use super::wire::{Answered, Head, LocalCall, RemoteCall};
+use super::wire::{Answered, Head, LocalCall, Refused, RemoteCall};
 use super::{behaviour, waits};
 
 /// The time limit of a call, unless the caller sets one.
@@ -119,8 +118,8 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
                 Err(error) => return Poll::Ready(Err(error)),
             }
         }
-        if let State::Waits { to, pid, waiting, .. } = &mut self.0 {
-            let (to, pid) = (*to, *pid);
+        if let State::Waits { to, pid, waiting, limit } = &mut self.0 {
+            let (to, pid, limit) = (*to, *pid, *limit);
             match std::task::ready!(StdPin::new(waiting).poll(context)) {
                 Ok(Some(Ok(value))) => {
                     self.0 = State::Over;
@@ -129,7 +128,8 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
                 Ok(failed) => {
                     let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
                     self.0 = State::Slow(Box::pin(async move {
-                        Err(CallError::new(to, name::<R>(), after_end(pid, failed).await))
+                        let why = after_end(pid, failed, limit).await;
+                        Err(CallError::new(to, name::<R>(), why))
                     }));
                 }
                 Err(Elapsed) => self.wait_on(),
@@ -150,7 +150,8 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
             std::mem::replace(&mut self.0, State::Over)
         {
             let waiting = waiting.into_inner();
-            self.0 = State::Slow(Box::pin(patient(to, pid, name::<R>(), waiting, limit)));
+            let waits = patient(to, pid, name::<R>(), waiting, limit, PATIENCE);
+            self.0 = State::Slow(Box::pin(waits));
         }
     }
 }
@@ -209,14 +210,7 @@ async fn call_bounded<R: Message, A: Message>(
     match sent.await {
         Some(Ok(())) => {
             let used = self_node().env().now().since(began);
-            patient(
-                to,
-                pid,
-                name::<R>(),
-                waiting,
-                limit.map(|limit| limit.saturating_sub(used) + PATIENCE),
-            )
-            .await
+            patient(to, pid, name::<R>(), waiting, limit, used).await
         }
         Some(Err(error)) if error.is_noproc() => Err(fails(Why::Noproc)),
         Some(Err(error)) => Err(fails(Why::NotSent(error.to_string()))),
@@ -227,19 +221,20 @@ async fn call_bounded<R: Message, A: Message>(
     }
 }
 
-/// Waits on, after [`PATIENCE`].
-async fn patient<A: Message>(
+/// Waits on, after this time of the limit was used.
+pub(crate) async fn patient<A: Message>(
     to: &Address,
     pid: Pid,
     request: &'static str,
     waiting: Waiting<Outcome<A>>,
     limit: Option<Duration>,
+    used: Duration,
 ) -> Result<A, CallError> {
     let node = self_node();
-    let before = behaviour::of(&node, pid).map(|server| (server.now(), PATIENCE));
+    let before = behaviour::of(&node, pid).map(|server| server.now());
     let (entered, circle) = waits::enter(&node, self_pid(), pid, request);
     let (mut waiting, mut circle) = (pin!(waiting), pin!(circle));
-    let rest = limit.map(|limit| limit.saturating_sub(PATIENCE));
+    let rest = limit.map(|limit| limit.saturating_sub(used));
     let mut late = pin!(async {
         match rest {
             Some(rest) => sleep(rest).await,
@@ -253,29 +248,36 @@ async fn patient<A: Message>(
     }
     let mut open = true;
     let came = poll_fn(|context| {
-        if let Poll::Ready(answer) = waiting.as_mut().poll(context) {
-            return Poll::Ready(Came::Answer(answer));
-        }
+        // The circle is first: when it breaks, the members reply to each other.
         if open && let Poll::Ready(hops) = circle.as_mut().poll(context) {
             open = false;
             if let Some(hops) = hops {
                 return Poll::Ready(Came::Circle(hops));
             }
         }
+        if let Poll::Ready(answer) = waiting.as_mut().poll(context) {
+            return Poll::Ready(Came::Answer(answer));
+        }
         late.as_mut().poll(context).map(|()| Came::Late)
     });
-    let came = came.await;
+    let mut came = came.await;
+    // Another member of a circle that was found may have gone on already, and replied.
+    if !matches!(came, Came::Circle(_))
+        && entered.is_in_circle()
+        && let Some(hops) = circle.await
+    {
+        came = Came::Circle(hops);
+    }
     drop(entered);
     let why = match came {
         Came::Answer(Some(Ok(value))) => return Ok(value),
         Came::Answer(failed) => {
             let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-            after_end(pid, failed).await
+            after_end(pid, failed, rest).await
         }
         Came::Circle(hops) => Why::Cycle(hops),
         Came::Late => {
-            let held = rest.unwrap_or_default();
-            let before = before.map(|(now, _)| (now, held));
+            let before = before.map(|now| (now, rest.unwrap_or_default()));
             Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, before).await })
         }
     };
@@ -297,59 +299,99 @@ async fn late_of(
     Late { after: Duration::ZERO, work, messages }
 }
 
-/// Waits for the end of the server, if it is about to end.
-async fn after_end(pid: Pid, failed: Unanswered) -> Why {
-    match failed {
-        Unanswered::Dropped => Why::NoReply,
-        Unanswered::Unknown => Why::Unknown,
-        Unanswered::Ended(reason) => match Ended::of(pid).await {
-            ExitReason::Noproc => Why::Ended(reason),
-            seen => Why::Ended(seen),
-        },
+/// Waits for the end of the server, if it is about to end. A server that catches a panic does not end.
+async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why {
+    let reason = match failed {
+        Unanswered::Ended { reason, by } if by == Some(pid) => reason,
+        other => return why_of(other, pid),
+    };
+    let ended = Ended::of(pid);
+    let seen = match limit {
+        Some(limit) => timeout(limit, ended).await.ok(),
+        None => Some(ended.await),
+    };
+    match seen {
+        Some(ExitReason::Noproc) => Why::Ended(reason),
+        Some(seen) => Why::Ended(seen),
+        None => Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, None).await }),
     }
 }
 
 /// Sends a request without waiting, for a reply that is asked for later.
 pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
     let me = self_pid();
-    match to.whereis() {
-        Some(pid) if pid.node() == me.node() => {
-            let (answer, waiting) = Waiting::new();
-            let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
-            match try_send(pid, call) {
-                Ok(()) => Sent { waiting, server: Ok(pid), proxy: None },
-                Err(error) => {
-                    let why = if error.is_noproc() {
-                        Why::Noproc
-                    } else {
-                        Why::NotSent(error.to_string())
-                    };
-                    Sent { waiting, server: Err(why), proxy: None }
-                }
-            }
-        }
-        None if !matches!(to, Address::NameAt(..)) => {
-            Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), proxy: None }
-        }
-        found => send_remote(to, found, me, request),
+    let found = to.whereis();
+    if let Some(pid) = found.filter(|pid| pid.node() == me.node()) {
+        let (answer, waiting) = Waiting::new();
+        let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+        let server = match try_send(pid, call) {
+            Ok(()) => Ok(pid),
+            Err(error) if error.is_noproc() => Err(Why::Noproc),
+            Err(error) => Err(Why::NotSent(error.to_string())),
+        };
+        return Sent { waiting, server, far: None };
     }
+    if found.is_none() && !matches!(to, Address::NameAt(..)) {
+        return Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), far: None };
+    }
+    send_remote(to, found, me, request)
 }
 
 /// A request that was sent.
 pub(crate) struct Sent<A> {
-    pub(crate) waiting: Waiting<Outcome<A>>,
+    waiting: Waiting<Outcome<A>>,
     pub(crate) server: Result<Pid, Why>,
-    /// The process that waits for the reply of another node.
-    proxy: Option<Pid>,
+    /// What a request to another node needs.
+    far: Option<Far>,
 }
 
-impl<A> Drop for Sent<A> {
-    fn drop(&mut self) {
-        if let Some(proxy) = self.proxy
-            && try_self_pid().is_some()
-        {
-            exit_process(proxy, ExitReason::Kill);
+struct Far {
+    /// The end of the server, until it is seen.
+    ended: Option<Ended>,
+    /// The process that waits for the reply.
+    proxy: Helper,
+}
+
+impl<A> Future for Sent<A> {
+    type Output = Outcome<A>;
+
+    fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<A>> {
+        if let Poll::Ready(outcome) = StdPin::new(&mut self.waiting).poll(context) {
+            return Poll::Ready(outcome.unwrap_or(Err(Unanswered::Dropped)));
         }
+        if let Some(far) = &mut self.far
+            && let Some(ended) = &mut far.ended
+            && let Poll::Ready(reason) = StdPin::new(ended).poll(context)
+        {
+            // A reply that came before is there already, and goes first.
+            far.ended = None;
+            fika_runtime::send(far.proxy.1, Gone(reason));
+        }
+        Poll::Pending
+    }
+}
+
+/// Tells the process that waits for a reply that the server has ended.
+#[derive(Message)]
+#[message(local)]
+struct Gone(ExitReason);
+
+/// A process that is killed when this is dropped, also in a process that ends, and in a thread.
+pub(crate) struct Helper(Node, Pid);
+
+impl Helper {
+    /// Spawns the process.
+    pub(crate) fn spawn<F>(future: F) -> Helper
+    where
+        F: Future<Output: fika_runtime::Outcome> + Send + 'static,
+    {
+        Helper(self_node(), spawn(future))
+    }
+}
+
+impl Drop for Helper {
+    fn drop(&mut self) {
+        self.0.exit_process(self.1, ExitReason::Kill);
     }
 }
 
@@ -365,8 +407,9 @@ fn send_remote<R: Message, A: Message>(
         (Address::NameAt(name, node), None) => Dest::from((name.clone(), node.clone())),
         _ => unreachable!("it has no process"),
     };
-    let proxy = spawn(wait_in_place(dest.clone(), answer));
-    let head = Head { caller: Some(me), proxy };
+    let ended = Some(Ended::of(&dest));
+    let proxy = Helper::spawn(wait_in_place(answer));
+    let head = Head { caller: Some(me), proxy: proxy.1 };
     let call = RemoteCall::<R, A> { head, request, wants: PhantomData };
     let sent = match try_send(&dest, call) {
         Err(error) if error.is_busy() => {
@@ -377,20 +420,17 @@ fn send_remote<R: Message, A: Message>(
         }
         sent => sent.map_err(|error| Why::NotSent(error.to_string())),
     };
-    let server = sent.map(|()| found.unwrap_or(proxy));
-    Sent { waiting, server, proxy: Some(proxy) }
+    let server = sent.map(|()| found.unwrap_or(proxy.1));
+    Sent { waiting, server, far: Some(Far { ended, proxy }) }
 }
 
 /// Waits for the reply of another node in place of the caller.
-async fn wait_in_place<A: Message>(server: Dest<'static>, answer: Answer<Outcome<A>>) {
-    let watch = monitor(&server);
+async fn wait_in_place<A: Message>(answer: Answer<Outcome<A>>) {
     receive! {
         Answered(outcome): Answered<A> => answer.give(outcome),
-        Down { monitor, reason, .. } if monitor == watch => {
-            answer.give(Err(Unanswered::Ended(reason)));
-        },
+        _: Refused => answer.give(Err(Unanswered::Unknown)),
+        Gone(reason) => answer.give(Err(Unanswered::Ended { reason, by: None })),
     }
-    demonitor_flush(watch);
 }
 
 async fn call_remote<R: Message, A: Message>(
@@ -404,25 +444,28 @@ async fn call_remote<R: Message, A: Message>(
         return Err(fails(why.clone()));
     }
     let answered = match limit {
-        Some(limit) => timeout(limit, &mut sent.waiting).await.ok(),
-        None => Some((&mut sent.waiting).await),
+        Some(limit) => timeout(limit, &mut sent).await.ok(),
+        None => Some((&mut sent).await),
     };
     match answered {
         None => {
             Err(fails(Why::Timeout(Late { after: limit.unwrap_or_default(), ..Late::default() })))
         }
         Some(answered) => {
-            answered.unwrap_or(Err(Unanswered::Dropped)).map_err(|failed| fails(why_of(failed)))
+            let server = sent.server.clone().unwrap_or_else(|_| self_pid());
+            answered.map_err(|failed| fails(why_of(failed, server)))
         }
     }
 }
 
-/// Explains the failure of a request to another node, or of one that was sent without waiting.
-pub(crate) fn why_of(failed: Unanswered) -> Why {
+/// Explains the failure of a request to this server. A request that was held by another process, which
+/// has ended, was dropped.
+pub(crate) fn why_of(failed: Unanswered, server: Pid) -> Why {
     match failed {
-        Unanswered::Ended(ExitReason::Noproc) => Why::Noproc,
-        Unanswered::Ended(ExitReason::Noconnection) => Why::Noconnection,
-        Unanswered::Ended(reason) => Why::Ended(reason),
+        Unanswered::Ended { by: Some(by), .. } if by != server => Why::NoReply,
+        Unanswered::Ended { reason: ExitReason::Noproc, .. } => Why::Noproc,
+        Unanswered::Ended { reason: ExitReason::Noconnection, .. } => Why::Noconnection,
+        Unanswered::Ended { reason, .. } => Why::Ended(reason),
         Unanswered::Dropped => Why::NoReply,
         Unanswered::Unknown => Why::Unknown,
     }

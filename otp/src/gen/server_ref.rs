@@ -123,6 +123,15 @@ impl Address {
 }
 
 impl Address {
+    /// Returns whether a process that it names now is one of this node.
+    pub(crate) fn is_here(&self) -> bool {
+        match self {
+            Address::Pid(pid) => pid.node() == fika_runtime::self_pid().node(),
+            Address::NameAt(_, node) => fika_runtime::self_node().name() == *node,
+            Address::Name(_) | Address::Via(_) => true,
+        }
+    }
+
     /// Returns where to send a message. `None` if the name is in a registry that does not know it.
     pub(crate) fn dest(&self) -> Option<Dest<'static>> {
         match self {

@@ -16,9 +16,9 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Answer, Ended, Exit, ExitReason, MailboxLimit, Name, Pid, Priority, SpawnOpts, Waiting,
-    exit_async, exit_process, exit_reason, register, self_node, self_pid, spawn_opt, timeout,
-    unlink, whereis,
+    Answer, Ended, Exit, ExitReason, MailboxLimit, Name, Pid, Priority, RegisterError, SpawnOpts,
+    Spawned, Waiting, demonitor_flush, exit_async, exit_process, exit_reason, register, self_node,
+    self_pid, spawn_opt, timeout, unlink, whereis,
 };
 
 use super::behaviour::{Behaviour, Listed};
@@ -90,11 +90,12 @@ impl Start {
         self
     }
 
-    fn spawn_opts(&self, linked: bool) -> SpawnOpts {
-        let mut opts = SpawnOpts::new();
-        if linked {
-            opts = opts.link();
-        }
+    fn spawn_opts(&self, bond: Bond) -> SpawnOpts {
+        let mut opts = match bond {
+            Bond::None => SpawnOpts::new(),
+            Bond::Link => SpawnOpts::new().link(),
+            Bond::Monitor => SpawnOpts::new().monitor(),
+        };
         if let Some(priority) = self.priority {
             opts = opts.priority(priority);
         }
@@ -149,6 +150,8 @@ pub enum Bond {
     None,
     /// A link (`start_link`).
     Link,
+    /// A monitor of the starter (`start_monitor`).
+    Monitor,
 }
 
 /// The child's end of a start: it acknowledges with a value, or refuses.
@@ -156,12 +159,31 @@ pub enum Bond {
 /// A child that ends without doing either has failed with its exit reason.
 #[must_use = "the starter waits for it"]
 pub struct InitAck<T> {
-    answer: Option<Answer<Result<T, StartError>>>,
+    answer: Option<Answer<Result<T, Failure>>>,
     pub(crate) starter: Pid,
     bond: Bond,
 }
 
+enum Failure {
+    Error(StartError),
+    /// The acknowledgement was dropped by a process that went on.
+    Dropped,
+}
+
 impl<T> InitAck<T> {
+    /// Returns the process that starts this one.
+    #[must_use]
+    pub fn starter(&self) -> Pid {
+        self.starter
+    }
+
+    /// Returns the process that this one belongs to: the starter, if the two are linked. An exit
+    /// signal from it ends a process that traps exits, too.
+    #[must_use]
+    pub fn parent(&self) -> Option<Pid> {
+        (self.bond == Bond::Link).then_some(self.starter)
+    }
+
     /// Lets the starter return with this value (OTP's `proc_lib:init_ack/1`).
     pub fn ok(mut self, value: T) {
         if let Some(answer) = self.answer.take() {
@@ -177,7 +199,7 @@ impl<T> InitAck<T> {
             unlink(self.starter);
         }
         if let Some(answer) = self.answer.take() {
-            answer.give(Err(error));
+            answer.give(Err(Failure::Error(error)));
         }
         exit_async(reason).await
     }
@@ -186,8 +208,8 @@ impl<T> InitAck<T> {
 impl<T> Drop for InitAck<T> {
     fn drop(&mut self) {
         if let Some(answer) = self.answer.take() {
-            let reason = exit_reason().unwrap_or(ExitReason::Normal);
-            answer.give(Err(StartError::Failed(reason)));
+            let ended = |reason| Failure::Error(StartError::Failed(reason));
+            answer.give(Err(exit_reason().map_or(Failure::Dropped, ended)));
         }
     }
 }
@@ -198,7 +220,26 @@ impl<T> Drop for InitAck<T> {
 ///
 /// # Errors
 /// If the child refuses, ends before it acknowledges, or takes too long.
-pub async fn start<T, F, Fut>(opts: &Start, bond: Bond, child: F) -> Result<(Pid, T), StartError>
+#[allow(dead_code, reason = "for other behaviours")]
+pub(crate) async fn start<T, F, Fut>(
+    opts: &Start,
+    bond: Bond,
+    child: F,
+) -> Result<(Pid, T), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut,
+    Fut: Future<Output: fika_runtime::Outcome> + Send + 'static,
+{
+    start_spawned(opts, bond, child).await.map(|(spawned, value)| (spawned.pid, value))
+}
+
+/// Starts a process like [`start`]. Returns its monitor, too.
+pub(crate) async fn start_spawned<T, F, Fut>(
+    opts: &Start,
+    bond: Bond,
+    child: F,
+) -> Result<(Spawned, T), StartError>
 where
     T: Send + 'static,
     F: FnOnce(InitAck<T>) -> Fut,
@@ -206,14 +247,28 @@ where
 {
     let (answer, waiting) = Waiting::new();
     let ack = InitAck { answer: Some(answer), starter: self_pid(), bond };
-    let pid = spawn_opt(opts.spawn_opts(bond == Bond::Link), child(ack)).pid;
+    let spawned = spawn_opt(opts.spawn_opts(bond), child(ack));
+    let pid = spawned.pid;
     let acknowledged = match opts.timeout {
         Some(limit) => timeout(limit, waiting).await.ok(),
         None => Some(waiting.await),
     };
     let error = match acknowledged {
-        Some(Some(Ok(value))) => return Ok((pid, value)),
-        Some(Some(Err(error))) => error,
+        Some(Some(Ok(value))) => return Ok((spawned, value)),
+        Some(Some(Err(Failure::Error(error)))) => error,
+        // The child will not acknowledge any more, so its end is its answer.
+        Some(Some(Err(Failure::Dropped))) => {
+            let ended = Ended::of(pid);
+            let seen = match opts.timeout {
+                Some(limit) => timeout(limit, ended).await.ok(),
+                None => Some(ended.await),
+            };
+            match seen {
+                Some(ExitReason::Noproc) => StartError::Failed(ExitReason::Normal),
+                Some(reason) => StartError::Failed(reason),
+                None => StartError::Timeout,
+            }
+        }
         Some(None) => StartError::Failed(ExitReason::Killed),
         None => StartError::Timeout,
     };
@@ -227,6 +282,9 @@ where
     ended.await;
     if bond == Bond::Link {
         flush_exit(pid).await;
+    }
+    if let Some(monitor) = spawned.monitor {
+        demonitor_flush(monitor);
     }
     Err(error)
 }
@@ -250,13 +308,7 @@ pub(crate) async fn settle<T>(
     let listed = Listed::new(node, behaviour);
     let taken = match name {
         None => None,
-        Some(StartName::Local(name)) => match register(name.clone(), self_pid()) {
-            Ok(()) => None,
-            Err(error) => match whereis(name) {
-                Some(pid) => Some(StartError::AlreadyStarted(pid)),
-                None => Some(StartError::Failed(ExitReason::Badarg(error.to_string().into()))),
-            },
-        },
+        Some(StartName::Local(name)) => register_as(name).err(),
         Some(StartName::Via(via)) => {
             via.register(self_pid()).await.err().map(StartError::AlreadyStarted)
         }
@@ -264,6 +316,23 @@ pub(crate) async fn settle<T>(
     match taken {
         None => (ack, listed),
         Some(error) => ack.fail(error, ExitReason::Normal).await,
+    }
+}
+
+fn register_as(name: &Name) -> Result<(), StartError> {
+    loop {
+        match register(name.clone(), self_pid()) {
+            Ok(()) => return Ok(()),
+            Err(RegisterError::Taken) => {
+                // The process that had the name may have just ended.
+                if let Some(pid) = whereis(name) {
+                    return Err(StartError::AlreadyStarted(pid));
+                }
+            }
+            Err(error) => {
+                return Err(StartError::Failed(ExitReason::Badarg(error.to_string().into())));
+            }
+        }
     }
 }
 

@@ -3,7 +3,8 @@
 //! A call that is not answered soon enters a table of its node: who waits for whom. If the chain of
 //! waiting processes leads back to the process that entered last, none of these calls can be
 //! answered, and all of them fail with the path. A reply that the server has deferred
-//! (`Caller::reply_later`) may come from elsewhere, so such a call is no part of a circle.
+//! (`Caller::reply_later`) may come from elsewhere, and a process that is in no callback takes its next
+//! message soon. So a call to one of these is no part of a circle.
 //!
 //! The table has the processes of one node. The edges are plain data, so a later version can
 //! exchange them between nodes.
@@ -81,9 +82,10 @@ impl Waits {
             return false;
         }
         for edge in self.edges.get(&at).into_iter().flatten() {
-            let deferred =
-                behaviour::of(node, edge.server).is_some_and(|server| server.has_deferred(at));
-            if deferred {
+            // Only a server in a callback can't take the request.
+            let blocks = behaviour::of(node, edge.server)
+                .is_some_and(|server| server.now().0.is_some() && !server.has_deferred(at));
+            if !blocks {
                 continue;
             }
             path.push((at, edge.serial));
@@ -93,6 +95,17 @@ impl Waits {
             path.pop();
         }
         false
+    }
+}
+
+impl InWait {
+    /// Returns whether the call was found to be part of a circle.
+    pub(crate) fn is_in_circle(&self) -> bool {
+        self.node.extension::<Mutex<Waits>>().is_some_and(|table| {
+            let waits = table.lock();
+            let edges = waits.edges.get(&self.caller);
+            !edges.into_iter().flatten().any(|edge| edge.serial == self.serial)
+        })
     }
 }
 
@@ -111,5 +124,40 @@ impl Drop for InWait {
         }
         drop(waits);
         drop(removed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fika_runtime::{self_node, spawn};
+
+    use super::*;
+
+    fn len(node: &Node) -> usize {
+        node.extension::<Mutex<Waits>>().map_or(0, |table| table.lock().edges.len())
+    }
+
+    #[test]
+    fn a_call_that_is_over_leaves_the_table() {
+        let node = Node::builder().workers(1).build().unwrap();
+        node.block_on(async {
+            let node = self_node();
+            let pids = [(); 3].map(|()| spawn(std::future::pending::<()>()));
+            let ways = [(0, 1), (0, 2), (1, 2), (2, 0), (0, 1)];
+            let entered = ways.map(|(from, to)| enter(&node, pids[from], pids[to], "request"));
+            assert_eq!(len(&node), 3);
+            for (entered, _) in entered {
+                drop(entered);
+            }
+            assert_eq!(len(&node), 0);
+            // A process that can take its next message is no part of a circle.
+            let (_entered, circle) = enter(&node, pids[0], pids[1], "request");
+            let (_other, closes) = enter(&node, pids[1], pids[0], "request");
+            for found in [circle, closes] {
+                let limit = std::time::Duration::from_millis(1);
+                assert!(found.within(limit).await.is_err());
+            }
+        });
+        node.stop();
     }
 }

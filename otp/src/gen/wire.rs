@@ -7,16 +7,20 @@
 //! | [`RemoteCall`] | a client | a server of another node |
 //! | [`CastMessage`] | a client | a server |
 //! | [`Answered`] | a server | the process that waits in place of a client of another node |
+//! | [`Refused`] | a server that has no handler for a request | the same process |
 
 use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
+use std::sync::Arc;
 
 use bytes::Bytes;
+use fika_macros::Message;
 use fika_runtime::message::{
     Buffer, composed_fingerprint, generic_tag, generic_tag_hash, hash_tag,
 };
-use fika_runtime::{DecodeError, EncodeError, Message, Pid};
+use fika_runtime::{DecodeError, EncodeError, Encoded, Envelope, Message, Pid, WireType};
+use serde::{Deserialize, Serialize};
 
 use super::reply_to::{Outcome, ReplyTo, Unanswered};
 
@@ -24,6 +28,13 @@ use super::reply_to::{Outcome, ReplyTo, Unanswered};
 pub(crate) struct LocalCall<R, A: Message> {
     pub(crate) from: ReplyTo<A>,
     pub(crate) request: R,
+}
+
+impl<R: Message, A: Message> LocalCall<R, A> {
+    /// Takes it apart, in a server that has a handler for it.
+    pub(crate) fn take(self) -> (ReplyTo<A>, R) {
+        (self.from.taken(), self.request)
+    }
 }
 
 impl<R: Message, A: Message> Message for LocalCall<R, A> {
@@ -129,6 +140,66 @@ impl<R: Message, A: Message> Message for RemoteCall<R, A> {
     }
 }
 
+/// The start of a [`RemoteCall`] whose type this program may not have.
+struct AnyCall(Head);
+
+impl Message for AnyCall {
+    fn tag() -> Cow<'static, str> {
+        "fika_otp::AnyCall".into()
+    }
+
+    fn fingerprint() -> u64 {
+        0
+    }
+
+    fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
+        Err(EncodeError::refused("a call", "it is only read"))
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        let ((caller, proxy), _) = decode_pair::<_, Skipped>(bytes)?;
+        Ok(AnyCall(Head { caller, proxy }))
+    }
+}
+
+/// A value that is not decoded.
+struct Skipped;
+
+impl Message for Skipped {
+    fn tag() -> Cow<'static, str> {
+        "fika_otp::Skipped".into()
+    }
+
+    fn fingerprint() -> u64 {
+        0
+    }
+
+    fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
+        Ok(())
+    }
+
+    fn decode(_: &Bytes) -> Result<Self, DecodeError> {
+        Ok(Skipped)
+    }
+}
+
+/// Returns the addresses of a [`RemoteCall`] of any type. `None` for every other message.
+pub(crate) fn head_of(message: &Envelope) -> Option<Head> {
+    let encoded = message.as_encoded().filter(|call| call.wire_type.tag.starts_with("call<"))?;
+    let of = WireType::of::<AnyCall>();
+    // The form is part of the fingerprint, which is not known for a type of another program.
+    let forms = [of.described(), of].map(Arc::new);
+    forms.into_iter().find_map(|wire_type| {
+        let call = Encoded { wire_type, ..encoded.clone() };
+        call.decode::<AnyCall>().ok().map(|AnyCall(head)| head)
+    })
+}
+
+/// Tells the process that waits in place of a client that the server has no handler for the request.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::Refused")]
+pub(crate) struct Refused;
+
 /// A request without a reply.
 pub(crate) struct CastMessage<R>(pub(crate) R);
 
@@ -157,7 +228,7 @@ impl<A: Message> Message for Answered<A> {
                 out.put_u8(0);
                 value.encode(out)
             }
-            Err(Unanswered::Ended(reason)) => {
+            Err(Unanswered::Ended { reason, .. }) => {
                 out.put_u8(1);
                 reason.encode(out)
             }
@@ -176,7 +247,10 @@ impl<A: Message> Message for Answered<A> {
         let rest = |bytes: &Bytes| bytes.slice(1..);
         Ok(Answered(match bytes.first() {
             Some(0) => Ok(A::decode(&rest(bytes))?),
-            Some(1) => Err(Unanswered::Ended(Message::decode(&rest(bytes))?)),
+            Some(1) => {
+                let reason = Message::decode(&rest(bytes))?;
+                Err(Unanswered::Ended { reason, by: None })
+            }
             Some(2) if bytes.len() == 1 => Err(Unanswered::Dropped),
             Some(3) if bytes.len() == 1 => Err(Unanswered::Unknown),
             _ => return Err(DecodeError::malformed::<A>("it is not an answer")),

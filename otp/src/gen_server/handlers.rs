@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use fika_runtime::message::Buffer;
-use fika_runtime::{DecodeError, EncodeError, Envelope, Message, open_message as open};
+use fika_runtime::{DecodeError, EncodeError, Envelope, Message, Pid, open_message as open};
 
 use super::GenServer;
 use super::next::{Next, Reply};
 use crate::r#gen::behaviour::{Behaviour, Work};
-use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall};
+use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of};
 use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
@@ -82,6 +82,10 @@ pub trait Receives<S>: Send + 'static {
     #[doc(hidden)]
     fn takes(message: &Envelope) -> bool;
 
+    /// Describes a message that it takes.
+    #[doc(hidden)]
+    fn describe(message: &Envelope) -> Kind;
+
     /// Handles a message that it takes.
     #[doc(hidden)]
     fn handle(
@@ -91,17 +95,35 @@ pub trait Receives<S>: Send + 'static {
     ) -> impl Future<Output = Handled> + Send;
 }
 
-/// What a handler leaves: what the server does next, and a request without a reply that waits for
-/// the server's end.
+/// What a handler leaves: what the server does next, whether it has replied, and a request without a
+/// reply that waits for the server's end.
 #[doc(hidden)]
 pub struct Handled {
     pub(super) next: Next,
+    pub(super) replied: bool,
     pub(super) unanswered: Option<Box<dyn Send>>,
 }
 
 impl From<Next> for Handled {
     fn from(next: Next) -> Handled {
-        Handled { next, unanswered: None }
+        Handled { next, replied: false, unanswered: None }
+    }
+}
+
+/// A message that a server handles, for reports.
+#[doc(hidden)]
+pub struct Kind {
+    pub(super) callback: &'static str,
+    pub(super) request: &'static str,
+    /// The type of the reply.
+    pub(super) reply: &'static str,
+    /// The process that called.
+    pub(super) caller: Option<Pid>,
+}
+
+impl Kind {
+    fn new(callback: &'static str, request: &'static str) -> Kind {
+        Kind { callback, request, reply: "", caller: None }
     }
 }
 
@@ -111,13 +133,21 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
         message.is::<LocalCall<R, S::Reply>>() || message.is::<RemoteCall<R, S::Reply>>()
     }
 
+    fn describe(message: &Envelope) -> Kind {
+        let caller = match message.peek::<LocalCall<R, S::Reply>>() {
+            Some(call) => call.from.pid(),
+            None => head_of(message).and_then(|head| head.caller),
+        };
+        Kind { reply: name::<S::Reply>(), caller, ..Kind::new("handle_call", name::<R>()) }
+    }
+
     #[inline]
     async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
         let (from, request) = if message.is::<LocalCall<R, S::Reply>>() {
-            let Some(LocalCall { from, request }) = open(message) else {
+            let Some(call) = open::<LocalCall<R, S::Reply>>(message) else {
                 return Next::go_on().into();
             };
-            (from, request)
+            call.take()
         } else {
             let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open(message) else {
                 return Next::go_on().into();
@@ -127,20 +157,18 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
         behaviour.begins(const { &Work { callback: "handle_call", request: name::<R> } });
         let mut caller = Caller { from: Some(from), server: behaviour };
         let Reply { value, next } = server.handle_call(request, &mut caller).await;
-        let unanswered: Option<Box<dyn Send>> = match (value, caller.from.take()) {
+        let mut handled = Handled::from(next);
+        match (value, caller.from.take()) {
             (Some(value), Some(from)) => {
                 from.reply(value);
-                None
+                handled.replied = true;
             }
             // The caller gets the reason when the server has ended.
-            (None, Some(from)) if next.stops() => Some(Box::new(from)),
-            (None, Some(from)) => {
-                from.refuse(Unanswered::Dropped);
-                None
-            }
-            (_, None) => None,
-        };
-        Handled { next, unanswered }
+            (None, Some(from)) if handled.next.stops() => handled.unanswered = Some(Box::new(from)),
+            (None, Some(from)) => from.refuse(Unanswered::Dropped),
+            (_, None) => {}
+        }
+        handled
     }
 }
 
@@ -148,6 +176,10 @@ impl<S: HandleCast<R>, R: Message> Receives<S> for Cast<R> {
     #[inline]
     fn takes(message: &Envelope) -> bool {
         message.is::<CastMessage<R>>()
+    }
+
+    fn describe(_: &Envelope) -> Kind {
+        Kind::new("handle_cast", name::<R>())
     }
 
     #[inline]
@@ -164,6 +196,10 @@ impl<S: HandleInfo<M>, M: Message> Receives<S> for Info<M> {
         message.is::<M>()
     }
 
+    fn describe(_: &Envelope) -> Kind {
+        Kind::new("handle_info", name::<M>())
+    }
+
     #[inline]
     async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
         let Some(message) = open::<M>(message) else { return Next::go_on().into() };
@@ -176,6 +212,10 @@ impl<S: HandleContinue<M>, M: Send + 'static> Receives<S> for Continue<M> {
     #[inline]
     fn takes(message: &Envelope) -> bool {
         message.is::<ContinueMessage<M>>()
+    }
+
+    fn describe(_: &Envelope) -> Kind {
+        Kind::new("handle_continue", name::<M>())
     }
 
     #[inline]
@@ -217,6 +257,13 @@ macro_rules! lists {
             #[inline]
             fn takes(_message: &Envelope) -> bool {
                 false $(|| $kind::takes(_message))*
+            }
+
+            fn describe(_message: &Envelope) -> Kind {
+                $(if $kind::takes(_message) {
+                    return $kind::describe(_message);
+                })*
+                Kind::new("none", "none")
             }
 
             #[inline]

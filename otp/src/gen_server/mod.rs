@@ -7,12 +7,12 @@ mod run;
 use std::future::Future;
 
 use fika_macros::Message;
-use fika_runtime::{ExitReason, Message, Pid, Reference, monitor, send};
+use fika_runtime::{ExitReason, Message, Pid, Reference, send};
 use serde::{Deserialize, Serialize};
 
 pub use crate::r#gen::{
-    CALL_TIMEOUT, CallError, Caller, Calling, Hop, ReplyTo, Request, RequestId, RequestIds,
-    ServerRef, Start, StartError, Via,
+    CALL_TIMEOUT, CallError, Caller, Calling, Hop, MultiCall, ReplyTo, Request, RequestId,
+    RequestIds, ServerRef, Start, StartError, Via, abcast, multi_call,
 };
 
 pub use self::handlers::{
@@ -92,8 +92,8 @@ pub async fn start_monitor<S: GenServer>(
     opts: Start,
     args: S::Args,
 ) -> Result<(ServerRef<S>, Reference), StartError> {
-    let (server, pid) = run::start_with_pid::<S>(opts, Bond::None, args).await?;
-    Ok((server, monitor(pid)))
+    let (server, spawned) = run::start_spawned::<S>(opts, Bond::Monitor, args).await?;
+    Ok((server, spawned.monitor.expect("it was asked for")))
 }
 
 impl<S: GenServer> ServerRef<S> {
@@ -155,5 +155,6 @@ pub(crate) fn status<S: GenServer>(server: &S, parent: Option<Pid>, suspended: b
         parent,
         suspended,
         state: run::format_state(server),
+        log: Vec::new(),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use fika_runtime::{Envelope, ExitReason, Message, Outcome, Time};
+use fika_runtime::{Envelope, ExitReason, Message, Outcome, Time, self_node};
 
 use super::handlers::ContinueMessage;
 
@@ -20,6 +20,17 @@ pub(super) enum Action {
     At(Time, Envelope),
     Hibernate,
     Stop(ExitReason),
+}
+
+/// What a server waits for.
+pub(super) enum Plan {
+    /// Nothing: it goes on at once.
+    Now,
+    /// A message that comes before then.
+    At(Time),
+    /// A message, while it hibernates.
+    Hibernate,
+    Receive,
 }
 
 impl Next {
@@ -57,6 +68,28 @@ impl Next {
     /// Hibernates until the next message: see [`fika_runtime::hibernate`].
     pub fn hibernate() -> Next {
         Next::action(Action::Hibernate)
+    }
+
+    /// Returns what the server is to wait for.
+    pub(super) fn plan(&self) -> Plan {
+        match self.0.as_deref() {
+            Some(Action::Continue(_) | Action::Stop(_)) => Plan::Now,
+            Some(Action::After(after, _)) => Plan::At(self_node().env().now() + *after),
+            Some(Action::At(at, _)) => Plan::At(*at),
+            Some(Action::Hibernate) => Plan::Hibernate,
+            None => Plan::Receive,
+        }
+    }
+
+    /// Takes out the message that is to be handled now, or the reason to end.
+    pub(super) fn take_now(&mut self) -> Result<Envelope, ExitReason> {
+        match self.0.take().map(|action| *action) {
+            Some(
+                Action::Continue(message) | Action::After(_, message) | Action::At(_, message),
+            ) => Ok(message),
+            Some(Action::Stop(reason)) => Err(reason),
+            Some(Action::Hibernate) | None => unreachable!("there is nothing to be handled"),
+        }
     }
 
     /// Returns whether it ends the server.

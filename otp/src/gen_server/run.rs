@@ -2,7 +2,8 @@
 //!
 //! A message is handled in this order of checks: an exit signal of the parent ends the server; a
 //! message that the server lists goes to its handler; a system message goes to `sys`; an unknown
-//! request is refused; everything else is reported and dropped.
+//! request is refused; everything else is reported and dropped. A system message leaves what the server
+//! was to do next as it is, so a time limit begins again (GS-10); any other message ends that.
 //!
 //! The server ends in these steps:
 //!
@@ -15,36 +16,40 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Envelope, Exit, ExitReason, LogRate, Pid, Time, catch_exit, exit_async, hibernate, info,
-    report, self_node, self_pid,
+    Envelope, ExitReason, LogRate, Pid, Spawned, catch_exit, exit_async, hibernate, report,
+    self_node, self_pid, whereis,
 };
 
-use super::next::{Action, Init, Next, NoStart};
+use super::handlers::Kind;
+use super::next::{Init, Next, NoStart, Plan};
 use super::{GenServer, Receives, status};
-use crate::r#gen::behaviour::{Listed, Work};
-use crate::r#gen::start::{InitAck, Start, StartName, address, settle, start as start_process};
+use crate::r#gen::behaviour::{self, Listed, Work};
+use crate::r#gen::crash::report_crash;
+use crate::r#gen::start::{
+    InitAck, Start, StartName, address, settle, start_spawned as spawn_started,
+};
 use crate::r#gen::{Bond, ServerRef, StartError, name};
-use crate::sys::{self, Order};
+use crate::sys::{Control, Event, Order, receive_suspended, refuse};
 
 pub(super) async fn start<S: GenServer>(
     opts: Start,
     bond: Bond,
     args: S::Args,
 ) -> Result<ServerRef<S>, StartError> {
-    start_with_pid(opts, bond, args).await.map(|(server, _)| server)
+    start_spawned(opts, bond, args).await.map(|(server, _)| server)
 }
 
-pub(super) async fn start_with_pid<S: GenServer>(
+pub(super) async fn start_spawned<S: GenServer>(
     opts: Start,
     bond: Bond,
     args: S::Args,
-) -> Result<(ServerRef<S>, Pid), StartError> {
+) -> Result<(ServerRef<S>, Spawned), StartError> {
     let name = opts.name.clone();
     let idle = opts.hibernate_after;
     let child_name = name.clone();
-    let (pid, ()) =
-        start_process(&opts, bond, move |ack| run::<S>(ack, child_name, idle, args)).await?;
-    Ok((ServerRef::from_address(address(name.as_ref(), pid)), pid))
+    let (spawned, ()) =
+        spawn_started(&opts, bond, move |ack| run::<S>(ack, child_name, idle, args)).await?;
+    Ok((ServerRef::from_address(address(name.as_ref(), spawned.pid)), spawned))
 }
 
 async fn run<S: GenServer>(
@@ -53,10 +58,9 @@ async fn run<S: GenServer>(
     idle: Option<Duration>,
     args: S::Args,
 ) {
-    let starter = ack.starter;
     let (ack, listed) = settle(ack, name::<S>(), name_.as_ref()).await;
     listed.behaviour.begins(const { &Work { callback: "init", request: name::<S> } });
-    let init = catch_exit(S::init(args)).await.unwrap_or_else(Init::stop);
+    let init = catch_exit(async { S::init(args).await }).await.unwrap_or_else(Init::stop);
     let (state, next) = match init {
         Init(Ok(started)) => started,
         Init(Err(why)) => {
@@ -66,8 +70,9 @@ async fn run<S: GenServer>(
             let (error, reason) = match why {
                 NoStart::Ignore => (StartError::Ignored, ExitReason::Normal),
                 NoStart::Stop(reason, crash) => {
-                    if crash {
-                        report_crash(&listed, &reason, "it did not start", None).await;
+                    if crash && !reason.is_orderly() {
+                        let last = listed.behaviour.now().0;
+                        report_crash(&listed.behaviour, &reason, None, last).await;
                     }
                     (StartError::Failed(reason.clone()), reason)
                 }
@@ -76,79 +81,116 @@ async fn run<S: GenServer>(
             ack.fail(error, reason).await
         }
     };
+    listed.behaviour.rests();
+    let control = Control::of(ack.parent());
     ack.ok(());
-    Server { state, parent: Some(starter), listed, idle, suspended: false }.serve(next).await;
+    Server { state, listed, idle, control }.serve(next).await;
 }
 
-/// Turns the running process into a server with this state (OTP's `gen_server:enter_loop`). The
-/// process was started by [`proc_lib`](crate::proc_lib).
+/// Turns the running process into a server with this state (OTP's `gen_server:enter_loop`). The process
+/// was started by [`proc_lib`](crate::proc_lib), and has acknowledged. Of `opts`, the name and
+/// `hibernate_after` count.
 ///
-/// It returns only if the process was not started so.
-pub async fn enter_loop<S: GenServer>(state: S, opts: Start) {
+/// It never returns. The process ends with [`Badarg`](ExitReason::Badarg) if it was not started by
+/// `proc_lib`, or if `opts` names a name that it does not have.
+///
+/// ```
+/// use fika::gen_server::{GenServer, Init, ServerRef, Start, enter_loop};
+/// use fika::prelude::*;
+/// use fika::proc_lib::{self, InitAck};
+///
+/// struct Idle;
+///
+/// impl GenServer for Idle {
+///     type Args = ();
+///     type Receives = ();
+///
+///     async fn init(_: ()) -> Init<Self> {
+///         Init::ok(Idle)
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() {
+///     let child = |ack: InitAck<()>| async move {
+///         let parent = ack.parent();
+///         ack.ok(());
+///         enter_loop(Idle, Start::new(), parent).await
+///     };
+///     let (pid, ()) = proc_lib::start_link(Start::new(), child).await.unwrap();
+///     ServerRef::<Idle>::pid(pid).stop(ExitReason::Normal, None).await.unwrap();
+/// }
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+pub async fn enter_loop<S: GenServer>(state: S, opts: Start, parent: Option<Pid>) {
     let node = self_node();
-    let Some(behaviour) = crate::r#gen::behaviour::of(&node, self_pid()) else {
-        let reason = ExitReason::Badarg("the process was not started by `proc_lib`".into());
-        exit_async(reason).await;
+    let Some(own) = behaviour::of(&node, self_pid()) else {
+        let why = "the process was not started by `proc_lib`";
+        exit_async(ExitReason::Badarg(why.into())).await;
     };
-    let parent = behaviour.parent.as_ref().map(|parent| parent.pid).or(behaviour.starter);
-    let listed = Listed::new(node, behaviour);
-    let server = Server { state, parent, listed, idle: opts.hibernate_after, suspended: false };
-    server.serve(Next::go_on()).await;
+    let named = match &opts.name {
+        None => Some(self_pid()),
+        Some(StartName::Local(name)) => whereis(name),
+        Some(StartName::Via(via)) => via.whereis(),
+    };
+    if named != Some(self_pid()) {
+        let why = "the process does not have the name that it enters the loop with";
+        exit_async(ExitReason::Badarg(why.into())).await;
+    }
+    let listed = Listed::new(node, own.becomes(name::<S>()));
+    let (control, idle) = (Control::of(parent), opts.hibernate_after);
+    Server { state, listed, idle, control }.serve(Next::go_on()).await;
 }
 
 struct Server<S> {
     state: S,
-    parent: Option<Pid>,
     listed: Listed,
     idle: Option<Duration>,
-    suspended: bool,
-}
-
-/// What comes next: a message, or that none came in time.
-enum Event {
-    Message(Envelope),
-    /// The message that was set for this time.
-    Due(Envelope),
-    Idle,
+    control: Control,
 }
 
 impl<S: GenServer> Server<S> {
     async fn serve(mut self, mut next: Next) {
         let mut unanswered = None;
         let reason = loop {
-            let message = match next.0.take().map(|action| *action) {
-                None => self.receive(None).await,
-                Some(Action::Continue(work)) => work,
-                Some(Action::Stop(reason)) => break reason,
-                Some(Action::Hibernate) => {
-                    hibernate().await;
-                    self.receive(None).await
+            let message = if next.0.is_none() && self.idle.is_none() && !self.control.suspended {
+                receive! { message => message }
+            } else {
+                match self.take(&mut next).await {
+                    Ok(message) => message,
+                    Err(reason) => break reason,
                 }
-                Some(Action::After(after, message)) => {
-                    let at = self_node().env().now() + after;
-                    self.receive(Some((Some(after), at, message))).await
-                }
-                Some(Action::At(at, message)) => self.receive(Some((None, at, message))).await,
             };
-            if message.is::<Exit>()
-                && message.peek::<Exit>().is_some_and(|exit| Some(exit.from) == self.parent)
-            {
-                let exit = message.downcast::<Exit>().expect("it is one");
-                break exit.body.reason;
-            }
+            let message = match self.control.parent_exit(message) {
+                Ok(reason) => break reason,
+                Err(message) => message,
+            };
             if !S::Receives::takes(&message) {
-                match sys::order(message, &mut self.state, self.parent, self.suspended, status) {
+                match self.control.order(message, &mut self.state, status) {
                     Order::Done => {}
-                    Order::Suspend(on) => self.suspended = on,
+                    Order::Suspend(on) => self.control.suspended = on,
                     Order::Stop(reason) => break reason,
-                    Order::Unknown(message) => report_unexpected(&message),
+                    Order::Unknown(message) => {
+                        report_unexpected(&message);
+                        refuse(message);
+                        next = Next::go_on();
+                    }
                 }
                 continue;
             }
+            let seen = self.control.is_watched().then(|| self.see(&message));
             let handled = S::Receives::handle(&mut self.state, message, &self.listed.behaviour);
             match catch_exit(handled).await {
                 Ok(handled) => {
-                    self.listed.behaviour.rests();
+                    // A server that stops reports its last message.
+                    if !handled.next.stops() {
+                        self.listed.behaviour.rests();
+                    }
+                    if let Some(seen) = seen {
+                        self.handled(seen, handled.replied);
+                    }
                     next = handled.next;
                     if handled.unanswered.is_some() {
                         unanswered = handled.unanswered;
@@ -163,52 +205,78 @@ impl<S: GenServer> Server<S> {
         exit_async(reason).await
     }
 
-    /// Takes the next message, or the one that is set for a time if none comes before.
-    async fn receive(&mut self, timeout: Option<(Option<Duration>, Time, Envelope)>) -> Envelope {
-        if timeout.is_none() && self.idle.is_none() && !self.suspended {
-            return receive! { message => message };
+    /// Takes the next message, or what a callback has put off. `next` stays as it is until its time has
+    /// come.
+    async fn take(&mut self, next: &mut Next) -> Result<Envelope, ExitReason> {
+        let plan = next.plan();
+        if let Plan::Now = plan {
+            return next.take_now();
         }
-        match self.next_event(timeout).await {
-            Event::Message(message) | Event::Due(message) => message,
-            Event::Idle => {
-                hibernate().await;
-                receive! { message => message }
+        if self.control.suspended {
+            return Ok(receive_suspended(self.control.parent()).await);
+        }
+        match plan {
+            Plan::At(at) => {
+                let left = at.since(self_node().env().now());
+                receive! {
+                    message => Ok(message),
+                    after left => next.take_now(),
+                }
             }
+            Plan::Hibernate => {
+                hibernate().await;
+                Ok(receive! { message => message })
+            }
+            Plan::Now | Plan::Receive => Ok(self.receive_idle().await),
         }
     }
 
-    async fn next_event(&mut self, timeout: Option<(Option<Duration>, Time, Envelope)>) -> Event {
-        if self.suspended {
-            let parent = self.parent;
-            let is_ours = |message: &Envelope| {
-                sys::is_system(message)
-                    || message.peek::<Exit>().is_some_and(|exit| Some(exit.from) == parent)
-            };
-            return receive! { message if is_ours(&message) => Event::Message(message) };
-        }
-        if let Some((_, at, due)) = timeout {
-            let left = at.since(self_node().env().now());
-            return receive! { message => Event::Message(message), after left => Event::Due(due) };
-        }
-        match self.idle {
-            Some(idle) => {
-                receive! { message => Event::Message(message), after idle => Event::Idle }
+    /// Takes the next message, and hibernates if none comes soon.
+    async fn receive_idle(&mut self) -> Envelope {
+        if let Some(idle) = self.idle {
+            receive! {
+                message => return message,
+                after idle => hibernate().await,
             }
-            None => receive! { message => Event::Message(message) },
         }
+        receive! { message => message }
+    }
+
+    /// Notes that a message is handled.
+    #[cold]
+    fn see(&mut self, message: &Envelope) -> Kind {
+        let kind = S::Receives::describe(message);
+        self.control.event(|| Event::In {
+            callback: kind.callback.to_owned(),
+            message: kind.request.to_owned(),
+            from: kind.caller,
+        });
+        kind
+    }
+
+    /// Notes what a callback has done.
+    #[cold]
+    fn handled(&mut self, seen: Kind, replied: bool) {
+        if replied {
+            let Kind { reply, caller, .. } = seen;
+            self.control.event(|| Event::Out { message: reply.to_owned(), to: caller });
+        }
+        let state = &self.state;
+        self.control.state(|| format_state(state));
     }
 
     async fn terminate(&mut self, reason: ExitReason) -> ExitReason {
         let behaviour = &self.listed.behaviour;
         let last = behaviour.now().0;
         behaviour.begins(const { &Work { callback: "terminate", request: name::<S> } });
-        let reason = match catch_exit(self.state.terminate(&reason)).await {
+        let state = &mut self.state;
+        let reason = match catch_exit(async { state.terminate(&reason).await }).await {
             Ok(()) => reason,
             Err(instead) => instead,
         };
         if !reason.is_orderly() {
             let state = format_state(&self.state);
-            report_crash(&self.listed, &reason, &state, last).await;
+            report_crash(&self.listed.behaviour, &reason, Some(&state), last).await;
         }
         reason
     }
@@ -224,49 +292,18 @@ pub(super) fn format_state<S: GenServer>(state: &S) -> String {
     })
 }
 
-/// Reports the end of a server by an error (PL-6).
-async fn report_crash(
-    listed: &Listed,
-    reason: &ExitReason,
-    state: &str,
-    last: Option<&'static Work>,
-) {
-    let (node, pid) = (self_node(), self_pid());
-    let links = info::links(pid).await.unwrap_or_default();
-    let name_ = info::registered_name(pid).await.flatten();
-    let label = info::label(pid).await.flatten();
-    let rate = node.extension_or_init(Crashes::default);
-    rate.0.line(node.env().now(), |left_out| {
-        let behaviour = &listed.behaviour;
-        let (module, ancestors) = (behaviour.module, behaviour.ancestors());
-        let name_ = name_.as_ref().map(|name| tracing::field::display(name.as_str()));
-        let label = label.as_deref().map(tracing::field::display);
-        let last = last.map(|work| format!("{} of {}", work.callback, (work.request)()));
-        let last = last.as_deref().unwrap_or("none");
-        report!(
-            error, %pid, name = name_, label, module, reason = %reason, last, state = %state,
-            ancestors = %List(&ancestors), links = %List(&links), left_out, "a server ended by an error"
-        );
-    });
-}
-
-/// Limits the crash reports of a node's servers.
+/// Limits the reports of unexpected messages of a node's servers.
 #[derive(Default)]
-struct Crashes(LogRate);
-
-struct List<'a>(&'a [Pid]);
-
-impl std::fmt::Display for List<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("[")?;
-        for (at, pid) in self.0.iter().enumerate() {
-            write!(f, "{}{pid}", if at == 0 { "" } else { ", " })?;
-        }
-        f.write_str("]")
-    }
-}
+struct Unexpected(LogRate);
 
 fn report_unexpected(message: &Envelope) {
-    let (pid, message) = (self_pid(), fika_runtime::printable(message.type_name()));
-    report!(warn, %pid, message = %message, "a server dropped a message that it does not list");
+    let (node, pid) = (self_node(), self_pid());
+    let rate = node.extension_or_init(Unexpected::default);
+    rate.0.line(node.env().now(), |left_out| {
+        let message = fika_runtime::printable(message.type_name());
+        report!(
+            warn, %pid, message = %message, left_out,
+            "a server dropped a message that it does not list"
+        );
+    });
 }

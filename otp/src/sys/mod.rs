@@ -1,135 +1,85 @@
 //! System messages: looking at a behaviour process, and controlling it (OTP's `sys`).
+//!
+//! All behaviours obey these messages, and so does a process that is written by hand and uses
+//! [`Control`]. They pass a full mailbox. Each function waits for at most five seconds, and fails as a
+//! call does: with [`is_noproc`](CallError::is_noproc) if there is no such process. A process of
+//! another node can be named in the same way, unless the function says otherwise.
+//!
+//! ```
+//! use fika::gen_server::*;
+//! use fika::prelude::*;
+//! use fika::sys;
+//!
+//! #[derive(Clone, Debug, PartialEq)]
+//! struct Total(u64);
+//!
+//! impl GenServer for Total {
+//!     type Args = ();
+//!     type Receives = (Cast<u64>,);
+//!
+//!     async fn init(_: ()) -> Init<Self> {
+//!         Init::ok(Total(0))
+//!     }
+//!
+//!     fn format_status(&self) -> String {
+//!         format!("{self:?}")
+//!     }
+//! }
+//!
+//! impl HandleCast<u64> for Total {
+//!     async fn handle_cast(&mut self, n: u64) -> Next {
+//!         self.0 += n;
+//!         Next::go_on()
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     let total = fika::gen_server::start_link::<Total>(Start::new(), ()).await.unwrap();
+//!     sys::log(&total, 10).await.unwrap();
+//!     total.cast(7);
+//!     let status = sys::get_status(&total).await.unwrap();
+//!     assert_eq!(status.state, "Total(7)");
+//!     for event in &status.log {
+//!         println!("{event}"); // handle_cast of u64, state Total(7)
+//!     }
+//!     sys::replace_state(&total, |total: &Total| Total(total.0 + 1)).await.unwrap();
+//!     assert_eq!(sys::get_state(&total).await.unwrap(), Total(8));
+//! }
+//! ```
+
+mod ask;
+mod control;
+mod debug;
+mod wire;
 
 use std::any::Any;
+use std::time::Duration;
 
-use fika_macros::Message;
-use fika_runtime::{Envelope, ExitReason, Pid, open_message};
-use serde::{Deserialize, Serialize};
+use fika_runtime::{Answer, ExitReason, Pid, Waiting};
 
-use crate::r#gen::wire::{LocalCall, RemoteCall};
-use crate::r#gen::{CallError, ReplyTo, Request, ServerRef};
+pub use self::control::{Control, Received};
+pub(crate) use self::control::{Order, receive_suspended, refuse};
+#[allow(unused_imports, reason = "for behaviours that have no statistics")]
+pub(crate) use self::control::{is_system, order};
+pub use self::wire::{Event, Statistics, Status, Traced};
 
-/// A system message that any node may send.
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::sys::System")]
-pub(crate) enum System {
-    Suspend,
-    Resume,
-    GetStatus,
-    Terminate(ExitReason),
+use self::ask::{Job, LIMIT, ask, ask_here};
+use self::wire::{Install, OnState, OnStateDone, System, SystemReply, TraceTo};
+use crate::r#gen::call_error::Why;
+use crate::r#gen::{CallError, ServerRef};
+
+async fn tell<S>(server: &ServerRef<S>, system: System) -> Result<(), CallError> {
+    ask(server.address(), Job::Ask(system), LIMIT).await.map(drop)
 }
 
-/// The answer to a [`System`] message.
-#[derive(Debug, Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::sys::SystemReply")]
-pub(crate) enum SystemReply {
-    Done,
-    Status(Status),
-}
-
-/// The status of a behaviour process.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
-pub struct Status {
-    /// The name of the Rust type that has the callbacks.
-    pub module: String,
-    /// The process that started it.
-    pub parent: Option<Pid>,
-    /// Whether it handles system messages only.
-    pub suspended: bool,
-    /// The state, as `format_status` shows it.
-    pub state: String,
-}
-
-/// Work on the state of a process of this node.
-#[derive(Message)]
-#[message(local)]
-pub(crate) struct OnState(Box<dyn FnOnce(&mut dyn Any) -> bool + Send>);
-
-/// What a system message asks of the process's loop.
-pub(crate) enum Order {
-    Done,
-    Suspend(bool),
-    Stop(ExitReason),
-    /// It is no system message.
-    Unknown(Envelope),
-}
-
-/// Returns whether this is a system message.
-pub(crate) fn is_system(message: &Envelope) -> bool {
-    message.is::<LocalCall<System, SystemReply>>()
-        || message.is::<RemoteCall<System, SystemReply>>()
-        || message.is::<LocalCall<OnState, bool>>()
-}
-
-/// Handles a system message.
-pub(crate) fn order<S: 'static>(
-    message: Envelope,
-    state: &mut S,
-    parent: Option<Pid>,
-    suspended: bool,
-    status: impl FnOnce(&S, Option<Pid>, bool) -> Status,
-) -> Order {
-    let (from, system) = if message.is::<LocalCall<System, SystemReply>>() {
-        let Some(LocalCall { from, request }) =
-            open_message::<LocalCall<System, SystemReply>>(message)
-        else {
-            return Order::Done;
-        };
-        (from, request)
-    } else if message.is::<RemoteCall<System, SystemReply>>() {
-        let Some(RemoteCall { head, request, .. }) =
-            open_message::<RemoteCall<System, SystemReply>>(message)
-        else {
-            return Order::Done;
-        };
-        (ReplyTo::there(head.caller, head.proxy), request)
-    } else if message.is::<LocalCall<OnState, bool>>() {
-        if let Some(LocalCall { from, request }) = open_message::<LocalCall<OnState, bool>>(message)
-        {
-            let done =
-                std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (request.0)(state)));
-            match done {
-                Ok(done) => from.reply(done),
-                Err(payload) => {
-                    std::mem::forget(payload);
-                    from.reply(false);
-                }
-            }
-        }
-        return Order::Done;
-    } else {
-        return Order::Unknown(message);
-    };
-    match system {
-        System::Suspend => {
-            from.reply(SystemReply::Done);
-            Order::Suspend(true)
-        }
-        System::Resume => {
-            from.reply(SystemReply::Done);
-            Order::Suspend(false)
-        }
-        System::GetStatus => {
-            from.reply(SystemReply::Status(status(state, parent, suspended)));
-            Order::Done
-        }
-        System::Terminate(reason) => {
-            from.reply(SystemReply::Done);
-            Order::Stop(reason)
-        }
-    }
-}
-
-fn system<S>(server: &ServerRef<S>, request: System) -> Request<'_, System, SystemReply> {
-    Request::new(server.address(), request)
-}
-
-/// Makes a behaviour process handle system messages only (OTP's `sys:suspend/1`).
+/// Makes a behaviour process handle system messages only, until [`resume`] (OTP's `sys:suspend/1`).
+/// Other messages wait in its mailbox.
 ///
 /// # Errors
 /// As a call.
 pub async fn suspend<S>(server: &ServerRef<S>) -> Result<(), CallError> {
-    system(server, System::Suspend).await.map(drop)
+    tell(server, System::Suspend).await
 }
 
 /// Lets a suspended process go on (OTP's `sys:resume/1`).
@@ -137,7 +87,16 @@ pub async fn suspend<S>(server: &ServerRef<S>) -> Result<(), CallError> {
 /// # Errors
 /// As a call.
 pub async fn resume<S>(server: &ServerRef<S>) -> Result<(), CallError> {
-    system(server, System::Resume).await.map(drop)
+    tell(server, System::Resume).await
+}
+
+/// Ends a behaviour process with this reason, by its `terminate` (OTP's `sys:terminate/2`). Returns
+/// when the process has accepted that; [`ServerRef::stop`] waits for the end.
+///
+/// # Errors
+/// As a call.
+pub async fn terminate<S>(server: &ServerRef<S>, reason: ExitReason) -> Result<(), CallError> {
+    tell(server, System::Terminate(reason)).await
 }
 
 /// Returns the status of a behaviour process (OTP's `sys:get_status/1`).
@@ -145,16 +104,226 @@ pub async fn resume<S>(server: &ServerRef<S>) -> Result<(), CallError> {
 /// # Errors
 /// As a call.
 pub async fn get_status<S>(server: &ServerRef<S>) -> Result<Status, CallError> {
-    match system(server, System::GetStatus).await? {
+    match ask(server.address(), Job::Ask(System::GetStatus), LIMIT).await? {
         SystemReply::Status(status) => Ok(status),
-        SystemReply::Done => unreachable!("a status is answered by one"),
+        _ => Err(server.fails("sys::get_status", Why::NoReply)),
     }
 }
 
-/// Ends a behaviour process with this reason, by its `terminate` (OTP's `sys:terminate/2`).
+/// Returns a copy of the state of a process of this node (OTP's `sys:get_state/1`). The state of a
+/// server is the server itself.
+///
+/// # Errors
+/// As a call. Also if the process is on another node, or its state is no `S`.
+pub async fn get_state<S: Clone + Send + 'static>(server: &ServerRef<S>) -> Result<S, CallError> {
+    on_state(server, "sys::get_state", |state: &mut S| state.clone()).await
+}
+
+/// Calls a function with the state of a process of this node, and returns the result. It runs in that
+/// process, between two messages.
+///
+/// # Errors
+/// As a call. Also if the process is on another node, its state is no `S`, or the function panics;
+/// that does not harm the process.
+pub async fn with_state<S, R>(
+    server: &ServerRef<S>,
+    function: impl FnOnce(&S) -> R + Send + 'static,
+) -> Result<R, CallError>
+where
+    S: Send + 'static,
+    R: Send + 'static,
+{
+    on_state(server, "sys::with_state", move |state: &mut S| function(state)).await
+}
+
+/// Replaces the state of a process of this node by what the function returns (OTP's
+/// `sys:replace_state/2`). The function runs in that process, between two messages.
+///
+/// # Errors
+/// As a call. Also if the process is on another node, its state is no `S`, or the function panics. The
+/// state is the old one then.
+pub async fn replace_state<S: Send + 'static>(
+    server: &ServerRef<S>,
+    function: impl FnOnce(&S) -> S + Send + 'static,
+) -> Result<(), CallError> {
+    let replace = move |state: &mut S| {
+        let new = function(state);
+        drop(std::mem::replace(state, new));
+    };
+    on_state(server, "sys::replace_state", replace).await
+}
+
+async fn on_state<S: 'static, R: Send + 'static>(
+    server: &ServerRef<S>,
+    name: &'static str,
+    function: impl FnOnce(&mut S) -> R + Send + 'static,
+) -> Result<R, CallError> {
+    let pid = server.here(name)?;
+    let (answer, waiting): (Answer<R>, Waiting<R>) = Waiting::new();
+    let work = OnState(Box::new(move |state: &mut dyn Any| {
+        let Some(state) = state.downcast_mut::<S>() else { return false };
+        answer.give(function(state));
+        true
+    }));
+    match ask_here::<_, OnStateDone>(server.address(), pid, name, work, LIMIT).await?.0 {
+        Ok(true) => match waiting.await {
+            Some(result) => Ok(result),
+            None => Err(server.fails(name, Why::NoReply)),
+        },
+        Ok(false) => {
+            let why = format!("its state is no `{}`", std::any::type_name::<S>());
+            Err(server.fails(name, Why::NotSent(why)))
+        }
+        Err(reason) => Err(server.fails(name, Why::FunctionFailed(reason))),
+    }
+}
+
+/// Starts or stops counting what a process does (OTP's `sys:statistics/2`). Starting again begins
+/// from zero.
 ///
 /// # Errors
 /// As a call.
-pub async fn terminate<S>(server: &ServerRef<S>, reason: ExitReason) -> Result<(), CallError> {
-    system(server, System::Terminate(reason)).await.map(drop)
+pub async fn statistics<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallError> {
+    tell(server, System::Statistics(on.then_some(0))).await
+}
+
+/// Returns what a process has done since [`statistics`] was switched on (OTP's `sys:statistics(Name,
+/// get)`). `None` if it is off.
+///
+/// # Errors
+/// As a call.
+pub async fn get_statistics<S>(server: &ServerRef<S>) -> Result<Option<Statistics>, CallError> {
+    match ask(server.address(), Job::Ask(System::GetStatistics), LIMIT).await? {
+        SystemReply::Statistics(statistics) => Ok(statistics),
+        _ => Err(server.fails("sys::statistics", Why::NoReply)),
+    }
+}
+
+/// Makes a process keep its last events (OTP's `sys:log/2`). Zero keeps none, and forgets those that
+/// were kept.
+///
+/// # Errors
+/// As a call.
+pub async fn log<S>(server: &ServerRef<S>, events: u32) -> Result<(), CallError> {
+    tell(server, System::Log(events)).await
+}
+
+/// Returns the last events of a process, oldest first (OTP's `sys:log(Name, get)`). Empty if
+/// [`log`] is off.
+///
+/// # Errors
+/// As a call.
+pub async fn get_log<S>(server: &ServerRef<S>) -> Result<Vec<Event>, CallError> {
+    match ask(server.address(), Job::Ask(System::GetLog), LIMIT).await? {
+        SystemReply::Log(events) => Ok(events),
+        _ => Err(server.fails("sys::log", Why::NoReply)),
+    }
+}
+
+/// Starts or stops reporting the events of a process, on its node (OTP's `sys:trace/2`).
+///
+/// # Errors
+/// As a call.
+pub async fn trace<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallError> {
+    tell(server, System::Trace(if on { TraceTo::Report } else { TraceTo::Nowhere })).await
+}
+
+/// Sends the events of a process to another process, each in a [`Traced`], until [`trace`] is called.
+///
+/// # Errors
+/// As a call.
+pub async fn trace_to<S>(server: &ServerRef<S>, tracer: Pid) -> Result<(), CallError> {
+    tell(server, System::Trace(TraceTo::Process(tracer))).await
+}
+
+/// Makes a process of this node call a function for each of its events (OTP's `sys:install/2`), in
+/// place of the function that was installed with the same name. The function is removed when it
+/// returns false or panics, and by [`remove`]. It must not block.
+///
+/// # Errors
+/// As a call. Also if the process is on another node.
+pub async fn install<S>(
+    server: &ServerRef<S>,
+    name: &str,
+    function: impl FnMut(&Event) -> bool + Send + 'static,
+) -> Result<(), CallError> {
+    let install = Install { id: name.to_owned(), hook: Some(Box::new(function)) };
+    let pid = server.here("sys::install")?;
+    ask_here(server.address(), pid, "sys::install", install, LIMIT).await
+}
+
+/// Removes the function that was [installed](install) with this name (OTP's `sys:remove/2`).
+///
+/// # Errors
+/// As a call. Also if the process is on another node.
+pub async fn remove<S>(server: &ServerRef<S>, name: &str) -> Result<(), CallError> {
+    let remove = Install { id: name.to_owned(), hook: None };
+    let pid = server.here("sys::remove")?;
+    ask_here(server.address(), pid, "sys::remove", remove, LIMIT).await
+}
+
+/// Switches off statistics, the log and the trace, and removes all installed functions (OTP's
+/// `sys:no_debug/1`).
+///
+/// # Errors
+/// As a call.
+pub async fn no_debug<S>(server: &ServerRef<S>) -> Result<(), CallError> {
+    tell(server, System::NoDebug).await
+}
+
+impl<S> ServerRef<S> {
+    /// Asks the server to end with `reason`, by its `terminate`, and waits for its end, at most for
+    /// `limit` (OTP's `gen_server:stop/3`). `None` waits without a limit. The server's name is free
+    /// when this returns.
+    ///
+    /// ```
+    /// # use fika::gen_server::*;
+    /// # use fika::prelude::*;
+    /// # struct Idle;
+    /// # impl GenServer for Idle {
+    /// #     type Args = ();
+    /// #     type Receives = ();
+    /// #     async fn init(_: ()) -> Init<Self> { Init::ok(Idle) }
+    /// # }
+    /// # #[fika::main]
+    /// # async fn main() {
+    /// let idle = fika::gen_server::start::<Idle>(Start::name("idle"), ()).await.unwrap();
+    /// idle.stop(ExitReason::Shutdown, secs(5)).await.unwrap();
+    /// assert!(idle.stop(ExitReason::Shutdown, secs(5)).await.unwrap_err().is_noproc());
+    /// # }
+    /// ```
+    ///
+    /// # Errors
+    /// - [`is_noproc`](CallError::is_noproc) if there is no such process;
+    /// - [`is_timeout`](CallError::is_timeout) if it takes too long: the server still has the request,
+    ///   and may end later;
+    /// - [`exit_reason`](CallError::exit_reason) if the server ends with another reason;
+    /// - [`is_nodedown`](CallError::is_nodedown) if its node can't be reached or is lost;
+    /// - [`is_calling_self`](CallError::is_calling_self) if the server is the caller.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    pub async fn stop(
+        &self,
+        reason: ExitReason,
+        limit: impl Into<Option<Duration>>,
+    ) -> Result<(), CallError> {
+        ask(self.address(), Job::Stop(reason), limit.into()).await.map(drop)
+    }
+
+    fn fails(&self, request: &'static str, why: Why) -> CallError {
+        CallError::new(self.address(), request, why)
+    }
+
+    /// Returns the process, which must be one of this node.
+    fn here(&self, request: &'static str) -> Result<Pid, CallError> {
+        let why = match self.whereis() {
+            Some(pid) if pid.node() == fika_runtime::self_pid().node() => return Ok(pid),
+            None if self.address().is_here() => Why::Noproc,
+            _ => Why::NotSent(
+                "the process is on another node, which the function can't reach".into(),
+            ),
+        };
+        Err(self.fails(request, why))
+    }
 }

@@ -26,7 +26,8 @@ pub fn self_pid() -> Pid {
     context::process("self_pid", |me| me.pid())
 }
 
-/// Returns the pid of the running process. `None` outside of a process.
+/// Returns the pid of the running process. `None` outside of a process. Destructors use it, which may
+/// run anywhere.
 ///
 /// ```
 /// # use fika_runtime::{Node, self_pid, try_self_pid};

@@ -119,6 +119,23 @@ pub(in crate::process) fn send_if(
     offer_remote(node, to, message, conditions)
 }
 
+/// Sends a message on conditions. A process of this node gets it even if its mailbox is full.
+pub(super) fn send_beyond_limit(
+    node: &Inner,
+    dest: &Dest<'_>,
+    message: Envelope,
+    conditions: Conditions,
+) -> Result<(), Refused> {
+    let Ok(Found::Local(pid)) = node.find(dest) else {
+        return send_if(node, dest, message, conditions);
+    };
+    let message = node.as_encoded(message);
+    let mut message = message.map_err(|error| Refused::Send(error.into(), None))?;
+    let Some(slot) = node.table.get(pid.local()) else { return Err(Refused::Noproc(message)) };
+    message.set_word(Address::pid(pid.local().generation));
+    slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+}
+
 /// Waits for room, at most for the limit if there is one, and sends a message.
 pub(super) async fn send_when_there_is_room(
     node: &Node,

@@ -1,6 +1,6 @@
 //! Sending a message on conditions.
 
-use super::offer::{Refused, send_if};
+use super::offer::{Refused, send_beyond_limit, send_if};
 use super::try_send::TrySendError;
 use crate::carrier::Conditions;
 use crate::context;
@@ -23,6 +23,7 @@ use crate::process::failure::refuse;
 #[must_use = "options do nothing by themselves"]
 pub struct SendOpts {
     conditions: Conditions,
+    beyond_limit: bool,
 }
 
 impl SendOpts {
@@ -45,10 +46,32 @@ impl SendOpts {
         self.conditions.noconnect = true;
         self
     }
+
+    /// Sends to a process of this node even if its mailbox is full. The message takes no room in
+    /// the mailbox. If the process has ended, the error [is noproc](TrySendError::is_noproc). Has no
+    /// effect on an alias, and on a process of another node.
+    ///
+    /// It is meant for the few messages that control a process, such as a request to end: a process
+    /// with a full mailbox must not become unreachable.
+    ///
+    /// ```
+    /// # use fika_runtime::{MailboxLimit, Node, SendOpts, SpawnOpts, send_with, spawn_opt, try_send};
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// let limit = SpawnOpts::new().mailbox_limit(MailboxLimit::messages(0));
+    /// let worker = spawn_opt(limit, std::future::pending::<()>()).pid;
+    /// assert!(try_send(worker, 7_u64).unwrap_err().is_full());
+    /// assert!(send_with(worker, 7_u64, SendOpts::new().beyond_limit()).is_ok());
+    /// # });
+    /// ```
+    pub fn beyond_limit(mut self) -> Self {
+        self.beyond_limit = true;
+        self
+    }
 }
 
 /// Sends a message on conditions (Erlang's `erlang:send/3`). The conditions concern the connection
-/// to another node. A message to a process of this node is sent as by [`send`](crate::send).
+/// to another node. A message to a process of this node is sent as by [`send`](crate::send), unless
+/// it goes [beyond the limit](SendOpts::beyond_limit) of the mailbox.
 ///
 /// See also [`try_send`](crate::try_send), which also checks whether a mailbox of this node has
 /// room.
@@ -76,7 +99,8 @@ pub fn send_with<'a, M: Message>(
 ) -> Result<(), TrySendError<M>> {
     context::process("send_with", |me| {
         let Some(me) = me.unless_ending() else { return Ok(()) };
-        let sent = send_if(me.node, &dest.into(), Envelope::new(message), opts.conditions);
+        let send = if opts.beyond_limit { send_beyond_limit } else { send_if };
+        let sent = send(me.node, &dest.into(), Envelope::new(message), opts.conditions);
         if let Err(Refused::Send(error, _)) = sent {
             refuse(ExitReason::badarg(error));
             return Ok(());

@@ -1,0 +1,170 @@
+//! Processes that report when they are ready, and that are known to reports and tools by their
+//! ancestors (OTP's `proc_lib`).
+//!
+//! [`start_link`] returns when the new process has acknowledged its start, so what comes next can
+//! rely on it. Behaviours such as [`gen_server`](crate::gen_server) are started in this way, and so
+//! should be a process that is written by hand and belongs into a supervision tree.
+//!
+//! ```
+//! use fika::prelude::*;
+//! use fika::proc_lib::{self, InitAck, Start};
+//!
+//! async fn worker(ack: InitAck<u64>) {
+//!     let first = 7; // whatever takes its time
+//!     ack.ok(first);
+//!     receive! { n: u64 => assert_eq!(n, first) }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() {
+//!     let (pid, first) = proc_lib::start_link(Start::name("worker"), worker).await.unwrap();
+//!     assert_eq!(whereis("worker"), Some(pid));
+//!     send(pid, first);
+//! }
+//! ```
+//!
+//! If such a process ends by an error, the report names it, its label, the function that it was
+//! started with, its ancestors, its links, and the names of linked processes that end with it.
+
+use std::future::Future;
+use std::time::Duration;
+
+use fika_runtime::{
+    Dest, ExitReason, Outcome, Pid, Reference, catch_exit, exit_async, self_node, self_pid,
+};
+
+use crate::ServerRef;
+use crate::r#gen::behaviour;
+use crate::r#gen::crash::report_crash;
+use crate::r#gen::start::{settle, start_spawned};
+pub use crate::r#gen::{Bond, InitAck, Start, StartError};
+use crate::r#gen::{CallError, name};
+
+/// Starts a process that is not linked to the caller, and returns when it has acknowledged (OTP's
+/// `proc_lib:start`). Returns its pid and the acknowledged value.
+///
+/// # Errors
+/// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer than
+/// the limit of `opts`. The process has ended then, and its name is free.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start<T, F, Fut>(opts: Start, child: F) -> Result<(Pid, T), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    let (spawned, value) = launch(opts, Bond::None, child).await?;
+    Ok((spawned.pid, value))
+}
+
+/// Starts a process that is linked to the caller, like [`start`] (OTP's `proc_lib:start_link`).
+///
+/// # Errors
+/// As [`start`]. The caller gets no exit signal for a failed start.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link<T, F, Fut>(opts: Start, child: F) -> Result<(Pid, T), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    let (spawned, value) = launch(opts, Bond::Link, child).await?;
+    Ok((spawned.pid, value))
+}
+
+/// Starts a process that the caller monitors, like [`start`] (OTP's `proc_lib:start_monitor`).
+///
+/// # Errors
+/// As [`start`]. There is no `Down` for a failed start.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_monitor<T, F, Fut>(
+    opts: Start,
+    child: F,
+) -> Result<(Pid, T, Reference), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    let (spawned, value) = launch(opts, Bond::Monitor, child).await?;
+    Ok((spawned.pid, value, spawned.monitor.expect("it was asked for")))
+}
+
+async fn launch<T, F, Fut>(
+    opts: Start,
+    bond: Bond,
+    child: F,
+) -> Result<(fika_runtime::Spawned, T), StartError>
+where
+    T: Send + 'static,
+    F: FnOnce(InitAck<T>) -> Fut + Send + 'static,
+    Fut: Future<Output: Outcome> + Send + 'static,
+{
+    let own_name = opts.name.clone();
+    let body = move |ack| async move {
+        let (ack, listed) = settle(ack, name::<F>(), own_name.as_ref()).await;
+        let ran = catch_exit(async move { child(ack).await.into_result() }).await;
+        if let Err(reason) = ran.and_then(|output| output.map(drop)) {
+            if !reason.is_orderly() {
+                report_crash(&listed.behaviour, &reason, None, None).await;
+            }
+            exit_async(reason).await;
+        }
+    };
+    start_spawned(&opts, bond, body).await
+}
+
+/// Ends the running process with `reason`, before it has acknowledged. The starter returns `error`
+/// when the process has ended, so its name is free then (OTP's `proc_lib:init_fail/2`). An end by an
+/// error is reported.
+pub async fn init_fail<T>(ack: InitAck<T>, error: StartError, reason: ExitReason) -> ! {
+    let behaviour = behaviour::of(&self_node(), self_pid());
+    if let Some(behaviour) = behaviour.filter(|_| !reason.is_orderly()) {
+        report_crash(&behaviour, &reason, None, None).await;
+    }
+    ack.fail(error, reason).await
+}
+
+/// Ends a process that obeys [system messages](crate::sys), and waits for its end: see
+/// [`ServerRef::stop`].
+///
+/// # Errors
+/// As [`ServerRef::stop`].
+///
+/// # Panics
+/// Outside of a process, or if the name of a process or node is invalid.
+pub async fn stop<'a>(
+    dest: impl Into<Dest<'a>>,
+    reason: ExitReason,
+    limit: impl Into<Option<Duration>>,
+) -> Result<(), CallError> {
+    ServerRef::<()>::at(dest).stop(reason, limit).await
+}
+
+/// Returns the process that started this one, the one that started that, and so on, as far as they
+/// were started by this module or are behaviours, and the one that started the first of them (OTP's
+/// `'$ancestors'`). `None` if the process has ended, is on another node, or was started in another
+/// way.
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+pub fn ancestors(pid: Pid) -> Option<Vec<Pid>> {
+    behaviour::of(&self_node(), pid).map(|behaviour| behaviour.ancestors())
+}
+
+/// Returns the name of the function that the process was started with, or of the behaviour's type
+/// (OTP's `proc_lib:translate_initial_call/1`). `None` as for [`ancestors`].
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+pub fn initial_call(pid: Pid) -> Option<&'static str> {
+    behaviour::of(&self_node(), pid).map(|behaviour| behaviour.module)
+}

@@ -1,0 +1,127 @@
+//! System messages, and their answers.
+
+use std::any::Any;
+use std::time::Duration;
+
+use fika_macros::Message;
+use fika_runtime::{ExitReason, Pid};
+use serde::{Deserialize, Serialize};
+
+use super::debug::Hook;
+
+/// A system message that any node may send.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::sys::System")]
+pub(crate) enum System {
+    Suspend,
+    Resume,
+    GetStatus,
+    Terminate(ExitReason),
+    /// Starts or stops counting. The number is that of the reductions until now.
+    Statistics(Option<u64>),
+    GetStatistics,
+    /// Keeps this many events.
+    Log(u32),
+    GetLog,
+    Trace(TraceTo),
+    /// Ends all of it.
+    NoDebug,
+}
+
+/// Where the events of a process go.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) enum TraceTo {
+    Nowhere,
+    Report,
+    Process(Pid),
+}
+
+/// The answer to a [`System`] message.
+#[derive(Debug, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::sys::SystemReply")]
+pub(crate) enum SystemReply {
+    Done,
+    Status(Status),
+    Statistics(Option<Statistics>),
+    Log(Vec<Event>),
+}
+
+/// The status of a behaviour process.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Status {
+    /// The name of the Rust type that has the callbacks.
+    pub module: String,
+    /// The process that it belongs to: the one that started it and is linked to it.
+    pub parent: Option<Pid>,
+    /// Whether it handles system messages only.
+    pub suspended: bool,
+    /// The state, as `format_status` shows it.
+    pub state: String,
+    /// The last events, oldest first, if [`log`](super::log) is on.
+    pub log: Vec<Event>,
+}
+
+/// What a behaviour process has done since [`statistics`](super::statistics) was switched on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Statistics {
+    /// For how long it has been counted.
+    pub time: Duration,
+    /// The reductions; see [`reductions`](fika_runtime::info::reductions).
+    pub reductions: u64,
+    /// The messages that callbacks have handled.
+    pub messages_in: u64,
+    /// The replies that callbacks have returned.
+    pub messages_out: u64,
+}
+
+/// Something that a behaviour process does.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum Event {
+    /// It handles a message.
+    In {
+        /// The name of the callback.
+        callback: String,
+        /// The name of the message's type.
+        message: String,
+        /// The process that called, if it is a call.
+        from: Option<Pid>,
+    },
+    /// A callback has returned a reply.
+    Out {
+        /// The name of the reply's type.
+        message: String,
+        /// The process that called.
+        to: Option<Pid>,
+    },
+    /// The state after a callback, as `format_status` shows it.
+    State(String),
+}
+
+/// An event of a process, as [`trace_to`](super::trace_to) sends it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::sys::Traced")]
+pub struct Traced {
+    /// The process that is traced.
+    pub pid: Pid,
+    /// What it did.
+    pub event: Event,
+}
+
+/// Work on the state of a process of this node. It returns false if the state has another type.
+#[derive(Message)]
+#[message(local)]
+pub(crate) struct OnState(pub(crate) Box<dyn FnOnce(&mut dyn Any) -> bool + Send>);
+
+/// The result of [`OnState`]: whether the state had the type, or why the work failed.
+#[derive(Message)]
+#[message(local)]
+pub(crate) struct OnStateDone(pub(crate) Result<bool, ExitReason>);
+
+/// Installs a function that sees the events of a process of this node, or removes it.
+#[derive(Message)]
+#[message(local)]
+pub(crate) struct Install {
+    pub(crate) id: String,
+    pub(crate) hook: Option<Hook>,
+}
