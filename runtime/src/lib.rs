@@ -86,7 +86,7 @@ pub use process::{
     spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, unalias,
 };
 pub use process::{
-    Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer,
+    Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer, current_node,
     catch_exit, demonitor, demonitor_flush, exit, exit_async, exit_process, exit_reason,
     is_in_destructor, link, make_ref, monitor, open_message, process_count, read_timer, register,
     registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
@@ -144,7 +144,7 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
-    pub use crate::Reference;
+    pub use crate::{Dest, ExitReason, Reference};
     pub use crate::RemoteFn;
     pub use crate::message::{
         Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
