@@ -13,7 +13,7 @@ use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
 use syn::{
     Attribute, Block, Error, FnArg, ItemFn, LitStr, Pat, PatType, Path, Result, ReturnType,
-    Signature, Token, Type,
+    Signature, Token, Type, TypeReference,
 };
 
 use crate::fika_path::{self, Fika};
@@ -122,18 +122,11 @@ fn check_arg(arg: &FnArg) -> Result<()> {
     impl<'ast> Visit<'ast> for Refused {
         fn visit_type(&mut self, ty: &'ast Type) {
             let text = match ty {
-                Type::Reference(reference) => {
-                    let owned = match &*reference.elem {
-                        Type::Slice(slice) => format!("Vec<{}>", spell(&slice.elem)),
-                        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
-                        other => spell(other),
-                    };
-                    format!(
-                        "the arguments are sent to another node: take `{owned}` instead of \
-                         `{}`",
-                        spell(ty)
-                    )
-                }
+                Type::Reference(reference) => format!(
+                    "the arguments are sent to another node: take `{}` instead of `{}`",
+                    owned(reference),
+                    spell(ty)
+                ),
                 Type::Path(path)
                     if path.path.segments.first().is_some_and(|s| s.ident == "Self") =>
                 {
@@ -161,6 +154,15 @@ fn check_arg(arg: &FnArg) -> Result<()> {
             refused.visit_type(ty);
             refused.0.map_or(Ok(()), Err)
         }
+    }
+}
+
+/// Returns the type to take in place of a reference.
+pub(crate) fn owned(reference: &TypeReference) -> String {
+    match &*reference.elem {
+        Type::Slice(slice) => format!("Vec<{}>", spell(&slice.elem)),
+        Type::Path(path) if path.path.is_ident("str") => "String".to_owned(),
+        other => spell(other),
     }
 }
 

@@ -11,6 +11,7 @@
 //! 3. The process ends. Its state, and requests without a reply, are dropped with the reason known,
 //!    so their callers get it.
 
+use std::any::type_name;
 use std::time::Duration;
 
 use fika_macros::receive;
@@ -23,7 +24,7 @@ use super::next::{Action, Init, Next, NoStart};
 use super::{GenServer, Receives, status};
 use crate::r#gen::behaviour::{Listed, Work};
 use crate::r#gen::start::{InitAck, Start, StartName, address, settle, start as start_process};
-use crate::r#gen::{Bond, ServerRef, StartError, name};
+use crate::r#gen::{Bond, ServerRef, StartError};
 use crate::sys::{self, Order};
 
 pub(super) async fn start<S: GenServer>(
@@ -54,8 +55,8 @@ async fn run<S: GenServer>(
     args: S::Args,
 ) {
     let starter = ack.starter;
-    let (ack, listed) = settle(ack, name::<S>(), name_.as_ref()).await;
-    listed.behaviour.begins(const { &Work { callback: "init", request: name::<S> } });
+    let (ack, listed) = settle(ack, type_name::<S>(), name_.as_ref()).await;
+    listed.behaviour.begins(const { &Work { callback: "init", request: type_name::<S> } });
     let init = catch_exit(S::init(args)).await.unwrap_or_else(Init::stop);
     let (state, next) = match init {
         Init(Ok(started)) => started,
@@ -201,7 +202,7 @@ impl<S: GenServer> Server<S> {
     async fn terminate(&mut self, reason: ExitReason) -> ExitReason {
         let behaviour = &self.listed.behaviour;
         let last = behaviour.now().0;
-        behaviour.begins(const { &Work { callback: "terminate", request: name::<S> } });
+        behaviour.begins(const { &Work { callback: "terminate", request: type_name::<S> } });
         let reason = match catch_exit(self.state.terminate(&reason)).await {
             Ok(()) => reason,
             Err(instead) => instead,

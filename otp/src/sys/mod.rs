@@ -1,4 +1,44 @@
 //! System messages: looking at a behaviour process, and controlling it (OTP's `sys`).
+//!
+//! ```
+//! use fika::prelude::*;
+//! use fika::sys;
+//!
+//! struct Counter(i64);
+//!
+//! #[gen_server]
+//! impl Counter {
+//!     async fn init() -> Self {
+//!         Counter(0)
+//!     }
+//!
+//!     #[call]
+//!     async fn add(&mut self, by: i64) -> i64 {
+//!         self.0 += by;
+//!         self.0
+//!     }
+//!
+//!     fn format_status(&self) -> String {
+//!         format!("at {}", self.0)
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() -> fika::Result {
+//!     let counter = Counter::start_link(Start::new()).await?;
+//!     sys::suspend(&counter).await?;
+//!     let request = counter.add(5).send();
+//!     let status = sys::get_status(&counter).await?;
+//!     assert!(status.suspended);
+//!     assert_eq!(status.state, "at 0");
+//!     sys::resume(&counter).await?;
+//!     assert_eq!(request.receive_response(secs(5)).await?, 5);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The process handles a system message between two others, so a process that is busy answers late.
+//! These functions have the time limit of a call, and work on processes of other nodes.
 
 use std::any::Any;
 

@@ -1,0 +1,432 @@
+//! What the attribute adds to a block.
+//!
+//! The code of a handler has the span of the handler's name, or of the type that it concerns, so that
+//! an error of the compiler points there.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::{format_ident, quote, quote_spanned};
+use syn::Type;
+use syn::spanned::Spanned as _;
+
+use super::client::{self, Client};
+use super::model::{Arg, Handler, Init, Kind, Proceed, Server};
+use super::parse::Settings;
+use crate::fika_path::Fika;
+use crate::name::package_and;
+
+pub(crate) fn server(item: &TokenStream, server: &Server, settings: Settings) -> TokenStream {
+    let fika = &Fika::or_found(settings.fika).at(Span::mixed_site());
+    let tag = &settings.tag.map_or_else(|| package_and(&server.name), |tag| quote!(#tag));
+    let client = Client { server, fika, tag };
+    let definition = client.definition();
+    let (methods, traits) = (client.methods(), client.traits());
+    let start = start(server, fika);
+    let names = names(server, fika, tag);
+    let handlers = server.handlers.iter().map(|handler| match handler.kind {
+        Kind::Call => call(server, handler, fika),
+        Kind::Cast => cast(server, handler, fika),
+        Kind::Info => info(server, handler, fika),
+    });
+    let proceed = server.proceed.as_ref().map(|proceed| handle_continue(server, proceed, fika));
+    let (receives, behaviour) = (receives(server, fika), behaviour(server, fika));
+    quote! {
+        #item
+
+        #definition
+
+        #[allow(deprecated, clippy::type_complexity)]
+        const _: () = {
+            #start
+            #methods
+            #traits
+            #names
+            #(#handlers)*
+            #proceed
+            #receives
+            #behaviour
+        };
+    }
+}
+
+/// A request as a type.
+pub(crate) struct Request {
+    /// The type that has its name.
+    name: TokenStream,
+    pub(crate) ty: TokenStream,
+}
+
+impl Request {
+    pub(crate) fn of(handler: &Handler, fika: &TokenStream) -> Request {
+        let at = handler.name.span().resolved_at(Span::mixed_site());
+        let ident = &handler.name;
+        let name = quote_spanned!(at=> __requests::#ident);
+        let (_, types) = of_args(&handler.args);
+        let ty = quote_spanned!(at=> #fika::gen_server::Args<#name, (#(#types,)*)>);
+        Request { name, ty }
+    }
+}
+
+pub(crate) fn of_args(args: &[Arg]) -> (Vec<&Ident>, Vec<&Type>) {
+    args.iter().map(|arg| (&arg.name, &arg.ty)).unzip()
+}
+
+/// Names that the user's code can't see.
+fn values(count: usize) -> Vec<Ident> {
+    (0..count).map(|n| format_ident!("arg{n}", span = Span::mixed_site())).collect()
+}
+
+/// The functions that start a server, and those that name a running one.
+fn start(server: &Server, fika: &TokenStream) -> TokenStream {
+    let Server { ty, init: Init { vis, docs, args, .. }, .. } = server;
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let client_name = client::name(server);
+    let (_, arguments, _) = server.generics.split_for_impl();
+    let client = quote!(#client_name #arguments);
+    let (names, types) = of_args(args);
+    let (opts, started, reference) = (
+        Ident::new("opts", Span::mixed_site()),
+        Ident::new("started", Span::mixed_site()),
+        Ident::new("reference", Span::mixed_site()),
+    );
+    let gs = quote!(#fika::gen_server);
+    let allow = quote!(#[allow(dead_code, clippy::too_many_arguments)]);
+    quote! {
+        #[allow(private_interfaces, private_bounds)]
+        impl #parameters #ty #where_clause {
+            /// Starts a server that is not linked to the caller, and returns its client.
+            ///
+            #(#docs)*
+            ///
+            /// # Errors
+            /// If the name is taken, or if `init` fails or takes longer than the limit of the options.
+            ///
+            /// # Panics
+            /// Outside of a process.
+            #allow
+            #vis async fn start(
+                #opts: #gs::Start,
+                #(#names: #types),*
+            ) -> ::core::result::Result<#client, #gs::StartError> {
+                let #started = #gs::start::<Self>(#opts, (#(#names,)*)).await?;
+                ::core::result::Result::Ok(::core::convert::From::from(#started))
+            }
+
+            /// Starts a server that is linked to the caller, and returns its client.
+            ///
+            #(#docs)*
+            ///
+            /// # Errors
+            /// If the name is taken, or if `init` fails or takes longer than the limit of the options.
+            ///
+            /// # Panics
+            /// Outside of a process.
+            #allow
+            #vis async fn start_link(
+                #opts: #gs::Start,
+                #(#names: #types),*
+            ) -> ::core::result::Result<#client, #gs::StartError> {
+                let #started = #gs::start_link::<Self>(#opts, (#(#names,)*)).await?;
+                ::core::result::Result::Ok(::core::convert::From::from(#started))
+            }
+
+            /// Starts a server that the caller monitors, and returns its client and the monitor.
+            ///
+            #(#docs)*
+            ///
+            /// # Errors
+            /// If the name is taken, or if `init` fails or takes longer than the limit of the options.
+            ///
+            /// # Panics
+            /// Outside of a process.
+            #allow
+            #vis async fn start_monitor(
+                #opts: #gs::Start,
+                #(#names: #types),*
+            ) -> ::core::result::Result<(#client, #fika::__private::Reference), #gs::StartError> {
+                let (#started, #reference) =
+                    #gs::start_monitor::<Self>(#opts, (#(#names,)*)).await?;
+                ::core::result::Result::Ok((::core::convert::From::from(#started), #reference))
+            }
+
+            /// Returns the client of the server with this pid, with this name on this node, or with
+            /// this name on another node.
+            ///
+            /// # Panics
+            /// If the name of a process or of a node is invalid.
+            #[allow(dead_code)]
+            #[must_use]
+            #[track_caller]
+            #vis fn at<'__name>(
+                server: impl ::core::convert::Into<#fika::__private::Dest<'__name>>,
+            ) -> #client {
+                ::core::convert::From::from(#gs::ServerRef::<Self>::at(server))
+            }
+
+            /// Returns the client of the server with this name in a registry.
+            #[allow(dead_code)]
+            #[must_use]
+            #vis fn via(name: ::std::sync::Arc<dyn #gs::Via>) -> #client {
+                ::core::convert::From::from(#gs::ServerRef::<Self>::via(name))
+            }
+        }
+    }
+}
+
+/// The types that carry the names of the requests.
+fn names(server: &Server, fika: &TokenStream, tag: &TokenStream) -> TokenStream {
+    let requests: Vec<_> =
+        server.handlers.iter().filter(|handler| handler.kind != Kind::Info).collect();
+    let types = requests.iter().map(|Handler { name, cfgs, .. }| {
+        quote! {
+            #(#cfgs)*
+            #[allow(non_camel_case_types, unreachable_pub, missing_docs, missing_debug_implementations)]
+            pub enum #name {}
+        }
+    });
+    let named = requests.iter().map(|handler| {
+        let (name, cfgs) = (Request::of(handler, fika).name, &handler.cfgs);
+        let ident = handler.name.to_string();
+        let ident = ident.trim_start_matches("r#");
+        let readable = format!("{}::{ident}", server.name);
+        quote! {
+            #(#cfgs)*
+            impl #fika::gen_server::RequestName for #name {
+                const NAME: &'static str = #readable;
+                const TAG: &'static str = ::core::concat!(#tag, "::", #ident);
+            }
+
+            #(#cfgs)*
+            #fika::__private::inventory::submit! {
+                #fika::__private::TagEntry::new::<#name>(::core::concat!(#tag, "::", #ident))
+            }
+        }
+    });
+    quote! {
+        mod __requests {
+            #(#types)*
+        }
+        #(#named)*
+    }
+}
+
+/// Calls the user's function with these arguments and the caller.
+fn run(handler: &Handler, args: &[Ident]) -> TokenStream {
+    let name = &handler.name;
+    let at = name.span().resolved_at(Span::mixed_site());
+    let mut args: Vec<TokenStream> = args.iter().map(|arg| quote!(#arg)).collect();
+    if let Some((place, span)) = handler.caller {
+        let caller = Ident::new("caller", span.resolved_at(Span::mixed_site()));
+        args.insert(place, quote!(#caller));
+    }
+    quote_spanned!(at=> Self::#name(self, #(#args),*).await)
+}
+
+fn call(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+    let at = handler.name.span().resolved_at(Span::mixed_site());
+    let (ty, cfgs) = (&server.ty, &handler.cfgs);
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let request = Request::of(handler, fika).ty;
+    let args = values(handler.args.len());
+    let result = run(handler, &args);
+    let reply = &handler.output.reply;
+    let caller = Ident::new("caller", Span::mixed_site());
+    // A reply that is no message is an error of the return type.
+    let at_output = handler.output.span.resolved_at(Span::mixed_site());
+    let result = if handler.output.is_reply {
+        result
+    } else {
+        quote_spanned!(at=> #fika::gen_server::Reply::now(#result))
+    };
+    let reply_type = quote_spanned!(at_output=> type Reply = #reply;);
+    quote_spanned! {at=>
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #parameters #fika::gen_server::HandleCall<#request> for #ty #where_clause {
+            #reply_type
+
+            async fn handle_call(
+                &mut self,
+                request: #request,
+                #caller: &mut #fika::gen_server::Caller<'_, #reply>,
+            ) -> #fika::gen_server::Reply<#reply> {
+                let (#(#args,)*) = request.into_inner();
+                let _ = &#caller;
+                #result
+            }
+        }
+    }
+}
+
+fn cast(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+    let at = handler.name.span().resolved_at(Span::mixed_site());
+    let (ty, cfgs) = (&server.ty, &handler.cfgs);
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let request = Request::of(handler, fika).ty;
+    let args = values(handler.args.len());
+    let next = into_next(handler.output.span, run(handler, &args), fika);
+    quote_spanned! {at=>
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #parameters #fika::gen_server::HandleCast<#request> for #ty #where_clause {
+            async fn handle_cast(&mut self, request: #request) -> #fika::gen_server::Next {
+                let (#(#args,)*) = request.into_inner();
+                #next
+            }
+        }
+    }
+}
+
+fn info(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+    let at = handler.name.span().resolved_at(Span::mixed_site());
+    let (ty, cfgs) = (&server.ty, &handler.cfgs);
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let (_, types) = of_args(&handler.args);
+    let args = values(handler.args.len());
+    let next = into_next(handler.output.span, run(handler, &args), fika);
+    quote_spanned! {at=>
+        #(#cfgs)*
+        #[automatically_derived]
+        impl #parameters #fika::gen_server::HandleInfo<#(#types)*> for #ty #where_clause {
+            async fn handle_info(&mut self, #(#args: #types)*) -> #fika::gen_server::Next {
+                #next
+            }
+        }
+    }
+}
+
+fn handle_continue(server: &Server, proceed: &Proceed, fika: &TokenStream) -> TokenStream {
+    let ty = &server.ty;
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let arg = &proceed.arg;
+    let at = proceed.output.resolved_at(Span::mixed_site());
+    let next = into_next(
+        proceed.output,
+        quote_spanned!(at=> Self::handle_continue(self, work).await),
+        fika,
+    );
+    quote_spanned! {at=>
+        #[automatically_derived]
+        impl #parameters #fika::gen_server::HandleContinue<#arg> for #ty #where_clause {
+            async fn handle_continue(&mut self, work: #arg) -> #fika::gen_server::Next {
+                #next
+            }
+        }
+    }
+}
+
+/// Converts what a callback returns. A type that can't be converted is an error of the return type.
+fn into_next(output: Span, result: TokenStream, fika: &TokenStream) -> TokenStream {
+    let at = output.resolved_at(Span::mixed_site());
+    quote_spanned!(at=> #fika::gen_server::IntoNext::into_next(#result))
+}
+
+/// The list of what the server receives: a type of its own, since a type that lists the messages
+/// could not be more private than the server.
+fn receives(server: &Server, fika: &TokenStream) -> TokenStream {
+    let ty = &server.ty;
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let gs = quote!(#fika::gen_server);
+    let list = server.handlers.iter().map(|handler| {
+        let message = match handler.kind {
+            Kind::Call | Kind::Cast => Request::of(handler, fika).ty,
+            Kind::Info => {
+                let (_, types) = of_args(&handler.args);
+                quote!(#(#types)*)
+            }
+        };
+        let kind = match handler.kind {
+            Kind::Call => quote!(Call),
+            Kind::Cast => quote!(Cast),
+            Kind::Info => quote!(Info),
+        };
+        (handler.cfgs.clone(), quote!(<#gs::#kind<#message> as #gs::Receives<#ty>>))
+    });
+    let proceed = server.proceed.as_ref().map(|Proceed { arg, .. }| {
+        (Vec::new(), quote!(<#gs::Continue<#arg> as #gs::Receives<#ty>>))
+    });
+    let (cfgs, list): (Vec<_>, Vec<_>) = list.chain(proceed).unzip();
+    quote! {
+        #[allow(unreachable_pub, missing_docs, missing_debug_implementations)]
+        pub enum __Receives {}
+
+        #[automatically_derived]
+        impl #parameters #gs::Receives<#ty> for __Receives #where_clause {
+            #[inline]
+            fn takes(message: &#fika::__private::Envelope) -> bool {
+                #(
+                    #(#cfgs)*
+                    {
+                        if #list::takes(message) {
+                            return true;
+                        }
+                    }
+                )*
+                let _ = message;
+                false
+            }
+
+            #[inline]
+            async fn handle(
+                server: &mut #ty,
+                message: #fika::__private::Envelope,
+                behaviour: &::std::sync::Arc<#fika::__private::otp::Behaviour>,
+            ) -> #fika::__private::otp::Handled {
+                #(
+                    #(#cfgs)*
+                    {
+                        if #list::takes(&message) {
+                            return #list::handle(server, message, behaviour).await;
+                        }
+                    }
+                )*
+                let _ = (server, behaviour);
+                ::core::mem::drop(message);
+                ::core::convert::From::from(#gs::Next::go_on())
+            }
+        }
+    }
+}
+
+/// The `impl` of `GenServer`.
+fn behaviour(server: &Server, fika: &TokenStream) -> TokenStream {
+    let Server { ty, init: Init { args, output, .. }, .. } = server;
+    let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let gs = quote!(#fika::gen_server);
+    let (_, types) = of_args(args);
+    let names = values(args.len());
+    let at = output.resolved_at(Span::mixed_site());
+    let started = quote_spanned! {at=>
+        #fika::gen_server::IntoInit::<Self>::into_init(Self::init(#(#names),*).await)
+    };
+    let terminate = server.terminate.map(|span| {
+        let at = span.resolved_at(Span::mixed_site());
+        quote_spanned! {at=>
+            async fn terminate(&mut self, reason: &#fika::__private::ExitReason) {
+                Self::terminate(self, reason).await;
+            }
+        }
+    });
+    let format_status = server.format_status.map(|span| {
+        let at = span.resolved_at(Span::mixed_site());
+        quote_spanned! {at=>
+            fn format_status(&self) -> ::std::string::String {
+                Self::format_status(self)
+            }
+        }
+    });
+    let at_type = server.ty.span().resolved_at(Span::mixed_site());
+    quote_spanned! {at_type=>
+        #[automatically_derived]
+        impl #parameters #gs::GenServer for #ty #where_clause {
+            type Args = (#(#types,)*);
+            type Receives = __Receives;
+
+            async fn init((#(#names,)*): Self::Args) -> #gs::Init<Self> {
+                #started
+            }
+
+            #terminate
+            #format_status
+        }
+    }
+}
