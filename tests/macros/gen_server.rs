@@ -435,6 +435,18 @@ async fn requests_have_stable_names_on_the_wire() {
     assert_eq!(tag_of(&Stack::<u64>::at("x").pop()), "fika::Stack::pop()");
 }
 
+/// A node checks these when it starts, as it does for messages.
+#[test]
+fn every_request_has_an_entry() {
+    let entries = fika::__private::inventory::iter::<fika::__private::TagEntry>;
+    let entries: String = entries.into_iter().map(|entry| format!("{entry:?}")).collect();
+    for tag in ["odd::Server::old", "odd::Server::match", "fika::Counter::add", "fika::Stack::pop"]
+    {
+        assert_eq!(entries.matches(&format!("{tag:?}")).count(), 1, "{tag} in {entries}");
+    }
+    assert!(!entries.contains("left_out") && !entries.contains("on_number"), "{entries}");
+}
+
 fn tag_of<R: Message, A>(_: &fika::gen_server::Request<'_, R, A>) -> String {
     R::tag().into_owned()
 }

@@ -8,12 +8,14 @@ use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::{GenericParam, Generics};
 
-use super::expand::{Request, of_args};
 use super::model::{Handler, Kind, Server};
+use super::request::{Request, of_args};
+use crate::fika_path::Fika;
 
 /// The paths and names that the client's code needs.
 pub(crate) struct Client<'a> {
     pub(crate) server: &'a Server,
+    pub(crate) found: &'a Fika,
     pub(crate) fika: &'a TokenStream,
     /// The server's name on the wire.
     pub(crate) tag: &'a TokenStream,
@@ -69,7 +71,7 @@ impl Client<'_> {
     fn method(&self, handler: &Handler) -> TokenStream {
         let Handler { kind, name, vis, attrs, cfgs, output, .. } = handler;
         let at = name.span().resolved_at(Span::mixed_site());
-        let fika = self.fika;
+        let fika = &self.found.at(at);
         let Request { ty: request, .. } = Request::of(handler, fika);
         let (names, types) = of_args(&handler.args);
         let reply = &output.reply;

@@ -5,30 +5,31 @@
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
-use syn::Type;
 use syn::spanned::Spanned as _;
 
 use super::client::{self, Client};
-use super::model::{Arg, Handler, Init, Kind, Proceed, Server};
+use super::model::{Handler, Init, Kind, Proceed, Server};
 use super::parse::Settings;
+use super::request::{Request, of_args};
 use crate::fika_path::Fika;
 use crate::name::package_and;
 
 pub(crate) fn server(item: &TokenStream, server: &Server, settings: Settings) -> TokenStream {
-    let fika = &Fika::or_found(settings.fika).at(Span::mixed_site());
+    let found = &Fika::or_found(settings.fika);
+    let fika = &found.at(Span::mixed_site());
     let tag = &settings.tag.map_or_else(|| package_and(&server.name), |tag| quote!(#tag));
-    let client = Client { server, fika, tag };
+    let client = Client { server, found, fika, tag };
     let definition = client.definition();
     let (methods, traits) = (client.methods(), client.traits());
     let start = start(server, fika);
     let names = names(server, fika, tag);
     let handlers = server.handlers.iter().map(|handler| match handler.kind {
-        Kind::Call => call(server, handler, fika),
-        Kind::Cast => cast(server, handler, fika),
-        Kind::Info => info(server, handler, fika),
+        Kind::Call => call(server, handler, found),
+        Kind::Cast => cast(server, handler, found),
+        Kind::Info => info(server, handler, found),
     });
-    let proceed = server.proceed.as_ref().map(|proceed| handle_continue(server, proceed, fika));
-    let (receives, behaviour) = (receives(server, fika), behaviour(server, fika));
+    let proceed = server.proceed.as_ref().map(|proceed| handle_continue(server, proceed, found));
+    let (receives, behaviour) = (receives(server, found), behaviour(server, found));
     quote! {
         #item
 
@@ -46,28 +47,6 @@ pub(crate) fn server(item: &TokenStream, server: &Server, settings: Settings) ->
             #behaviour
         };
     }
-}
-
-/// A request as a type.
-pub(crate) struct Request {
-    /// The type that has its name.
-    name: TokenStream,
-    pub(crate) ty: TokenStream,
-}
-
-impl Request {
-    pub(crate) fn of(handler: &Handler, fika: &TokenStream) -> Request {
-        let at = handler.name.span().resolved_at(Span::mixed_site());
-        let ident = &handler.name;
-        let name = quote_spanned!(at=> __requests::#ident);
-        let (_, types) = of_args(&handler.args);
-        let ty = quote_spanned!(at=> #fika::gen_server::Args<#name, (#(#types,)*)>);
-        Request { name, ty }
-    }
-}
-
-pub(crate) fn of_args(args: &[Arg]) -> (Vec<&Ident>, Vec<&Type>) {
-    args.iter().map(|arg| (&arg.name, &arg.ty)).unzip()
 }
 
 /// Names that the user's code can't see.
@@ -221,8 +200,9 @@ fn run(handler: &Handler, args: &[Ident]) -> TokenStream {
     quote_spanned!(at=> Self::#name(self, #(#args),*).await)
 }
 
-fn call(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+fn call(server: &Server, handler: &Handler, found: &Fika) -> TokenStream {
     let at = handler.name.span().resolved_at(Span::mixed_site());
+    let fika = &found.at(at);
     let (ty, cfgs) = (&server.ty, &handler.cfgs);
     let (parameters, _, where_clause) = server.generics.split_for_impl();
     let request = Request::of(handler, fika).ty;
@@ -237,7 +217,9 @@ fn call(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
     } else {
         quote_spanned!(at=> #fika::gen_server::Reply::now(#result))
     };
+    let fika_at_output = &found.at(at_output);
     let reply_type = quote_spanned!(at_output=> type Reply = #reply;);
+    let caller_type = quote_spanned!(at_output=> #fika_at_output::gen_server::Caller<'_, #reply>);
     quote_spanned! {at=>
         #(#cfgs)*
         #[automatically_derived]
@@ -247,7 +229,7 @@ fn call(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
             async fn handle_call(
                 &mut self,
                 request: #request,
-                #caller: &mut #fika::gen_server::Caller<'_, #reply>,
+                #caller: &mut #caller_type,
             ) -> #fika::gen_server::Reply<#reply> {
                 let (#(#args,)*) = request.into_inner();
                 let _ = &#caller;
@@ -257,13 +239,14 @@ fn call(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
     }
 }
 
-fn cast(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+fn cast(server: &Server, handler: &Handler, found: &Fika) -> TokenStream {
     let at = handler.name.span().resolved_at(Span::mixed_site());
+    let fika = &found.at(at);
     let (ty, cfgs) = (&server.ty, &handler.cfgs);
     let (parameters, _, where_clause) = server.generics.split_for_impl();
     let request = Request::of(handler, fika).ty;
     let args = values(handler.args.len());
-    let next = into_next(handler.output.span, run(handler, &args), fika);
+    let next = into_next(handler.output.span, &run(handler, &args), found);
     quote_spanned! {at=>
         #(#cfgs)*
         #[automatically_derived]
@@ -276,13 +259,14 @@ fn cast(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
     }
 }
 
-fn info(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
+fn info(server: &Server, handler: &Handler, found: &Fika) -> TokenStream {
     let at = handler.name.span().resolved_at(Span::mixed_site());
+    let fika = &found.at(at);
     let (ty, cfgs) = (&server.ty, &handler.cfgs);
     let (parameters, _, where_clause) = server.generics.split_for_impl();
     let (_, types) = of_args(&handler.args);
     let args = values(handler.args.len());
-    let next = into_next(handler.output.span, run(handler, &args), fika);
+    let next = into_next(handler.output.span, &run(handler, &args), found);
     quote_spanned! {at=>
         #(#cfgs)*
         #[automatically_derived]
@@ -294,16 +278,14 @@ fn info(server: &Server, handler: &Handler, fika: &TokenStream) -> TokenStream {
     }
 }
 
-fn handle_continue(server: &Server, proceed: &Proceed, fika: &TokenStream) -> TokenStream {
+fn handle_continue(server: &Server, proceed: &Proceed, found: &Fika) -> TokenStream {
     let ty = &server.ty;
     let (parameters, _, where_clause) = server.generics.split_for_impl();
     let arg = &proceed.arg;
     let at = proceed.output.resolved_at(Span::mixed_site());
-    let next = into_next(
-        proceed.output,
-        quote_spanned!(at=> Self::handle_continue(self, work).await),
-        fika,
-    );
+    let fika = &found.at(at);
+    let result = quote_spanned!(at=> Self::handle_continue(self, work).await);
+    let next = into_next(proceed.output, &result, found);
     quote_spanned! {at=>
         #[automatically_derived]
         impl #parameters #fika::gen_server::HandleContinue<#arg> for #ty #where_clause {
@@ -315,31 +297,34 @@ fn handle_continue(server: &Server, proceed: &Proceed, fika: &TokenStream) -> To
 }
 
 /// Converts what a callback returns. A type that can't be converted is an error of the return type.
-fn into_next(output: Span, result: TokenStream, fika: &TokenStream) -> TokenStream {
+fn into_next(output: Span, result: &TokenStream, found: &Fika) -> TokenStream {
     let at = output.resolved_at(Span::mixed_site());
+    let fika = found.at(at);
     quote_spanned!(at=> #fika::gen_server::IntoNext::into_next(#result))
 }
 
 /// The list of what the server receives: a type of its own, since a type that lists the messages
 /// could not be more private than the server.
-fn receives(server: &Server, fika: &TokenStream) -> TokenStream {
+fn receives(server: &Server, found: &Fika) -> TokenStream {
     let ty = &server.ty;
     let (parameters, _, where_clause) = server.generics.split_for_impl();
+    let fika = found.at(Span::mixed_site());
     let gs = quote!(#fika::gen_server);
     let list = server.handlers.iter().map(|handler| {
-        let message = match handler.kind {
-            Kind::Call | Kind::Cast => Request::of(handler, fika).ty,
-            Kind::Info => {
-                let (_, types) = of_args(&handler.args);
-                quote!(#(#types)*)
-            }
+        let at = handler.name.span().resolved_at(Span::mixed_site());
+        let fika = &found.at(at);
+        let (_, types) = of_args(&handler.args);
+        let request = || Request::of(handler, fika).ty;
+        let (kind, message) = match handler.kind {
+            Kind::Call => ("Call", request()),
+            Kind::Cast => ("Cast", request()),
+            Kind::Info => ("Info", quote!(#(#types)*)),
         };
-        let kind = match handler.kind {
-            Kind::Call => quote!(Call),
-            Kind::Cast => quote!(Cast),
-            Kind::Info => quote!(Info),
+        let kind = Ident::new(kind, at);
+        let entry = quote_spanned! {at=>
+            <#fika::gen_server::#kind<#message> as #fika::gen_server::Receives<#ty>>
         };
-        (handler.cfgs.clone(), quote!(<#gs::#kind<#message> as #gs::Receives<#ty>>))
+        (handler.cfgs.clone(), entry)
     });
     let proceed = server.proceed.as_ref().map(|Proceed { arg, .. }| {
         (Vec::new(), quote!(<#gs::Continue<#arg> as #gs::Receives<#ty>>))
@@ -388,15 +373,18 @@ fn receives(server: &Server, fika: &TokenStream) -> TokenStream {
 }
 
 /// The `impl` of `GenServer`.
-fn behaviour(server: &Server, fika: &TokenStream) -> TokenStream {
+fn behaviour(server: &Server, found: &Fika) -> TokenStream {
     let Server { ty, init: Init { args, output, .. }, .. } = server;
     let (parameters, _, where_clause) = server.generics.split_for_impl();
-    let gs = quote!(#fika::gen_server);
+    let at_type = ty.span().resolved_at(Span::mixed_site());
+    let fika = found.at(at_type);
+    let gs = quote_spanned!(at_type=> #fika::gen_server);
     let (_, types) = of_args(args);
     let names = values(args.len());
     let at = output.resolved_at(Span::mixed_site());
+    let fika_at = found.at(at);
     let started = quote_spanned! {at=>
-        #fika::gen_server::IntoInit::<Self>::into_init(Self::init(#(#names),*).await)
+        #fika_at::gen_server::IntoInit::<Self>::into_init(Self::init(#(#names),*).await)
     };
     let terminate = server.terminate.map(|span| {
         let at = span.resolved_at(Span::mixed_site());
@@ -414,7 +402,6 @@ fn behaviour(server: &Server, fika: &TokenStream) -> TokenStream {
             }
         }
     });
-    let at_type = server.ty.span().resolved_at(Span::mixed_site());
     quote_spanned! {at_type=>
         #[automatically_derived]
         impl #parameters #gs::GenServer for #ty #where_clause {

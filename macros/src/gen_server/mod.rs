@@ -16,6 +16,7 @@ mod expand;
 mod model;
 mod parse;
 mod refuse;
+mod request;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,7 +1,7 @@
 //! What the attribute has read from a block.
 
 use proc_macro2::{Ident, Span};
-use syn::{Attribute, Generics, Type, Visibility};
+use syn::{Attribute, FnArg, Generics, Pat, Signature, Type, Visibility};
 
 /// A server: the block's type and its functions.
 pub(crate) struct Server {
@@ -77,4 +77,12 @@ impl Kind {
     pub(crate) fn attr(self) -> &'static str {
         Kind::ALL.iter().find(|(kind, _)| *kind == self).map_or("", |(_, name)| name)
     }
+}
+
+/// Returns the arguments behind `self`, as they are written.
+pub(crate) fn typed(sig: &Signature) -> impl Iterator<Item = (&Pat, &Type)> {
+    sig.inputs.iter().filter_map(|arg| match arg {
+        FnArg::Typed(arg) => Some((&*arg.pat, &*arg.ty)),
+        FnArg::Receiver(_) => None,
+    })
 }

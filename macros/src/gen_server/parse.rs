@@ -7,11 +7,11 @@ use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Error, FnArg, GenericArgument, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Path,
+    Attribute, Error, GenericArgument, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Path,
     PathArguments, Result, ReturnType, Signature, Token, Type, TypePath, parse_quote,
 };
 
-use super::model::{Arg, Handler, Init, Kind, Output, Proceed, Server};
+use super::model::{Arg, Handler, Init, Kind, Output, Proceed, Server, typed};
 use super::refuse::{self, Errors};
 use crate::fika_path;
 
@@ -61,8 +61,8 @@ pub(crate) fn server(item: TokenStream) -> (TokenStream, Result<Server>) {
 }
 
 fn read(block: &mut ItemImpl) -> Result<Server> {
+    refuse::check_block(block)?;
     let mut errors = Errors::default();
-    errors.take(refuse::check_block(block));
     let ty = (*block.self_ty).clone();
     let (mut init, mut proceed, mut terminate, mut format_status) = (None, None, None, None);
     let mut handlers = Vec::new();
@@ -184,14 +184,6 @@ fn init_of(function: &ImplItemFn, server: &Type) -> Init {
 fn proceed_of(function: &ImplItemFn, server: &Type) -> Option<Proceed> {
     let arg = args(&function.sig, server).next()?.ty;
     Some(Proceed { arg, output: span_of_output(&function.sig) })
-}
-
-/// Returns the arguments behind `self`, as they are written.
-pub(crate) fn typed(sig: &Signature) -> impl Iterator<Item = (&Pat, &Type)> {
-    sig.inputs.iter().filter_map(|arg| match arg {
-        FnArg::Typed(arg) => Some((&*arg.pat, &*arg.ty)),
-        FnArg::Receiver(_) => None,
-    })
 }
 
 fn args(sig: &Signature, server: &Type) -> impl Iterator<Item = Arg> {

@@ -11,8 +11,7 @@ use syn::{
     Signature, Type,
 };
 
-use super::model::{Handler, Kind};
-use super::parse::typed;
+use super::model::{Handler, Kind, typed};
 use crate::remote::owned;
 use crate::spell::spell;
 
