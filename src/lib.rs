@@ -44,6 +44,9 @@
 //! | [`message`](mod@message) | what can be sent; sending; destinations; limits of mailboxes |
 //! | [`time`] | sleeping, time limits, messages that arrive later |
 //! | [`timer`] | work that is done later, or again and again |
+//! | [`gen_server`](mod@gen_server) | servers: processes that answer requests, and their typed clients |
+//! | [`proc_lib`] | starting a process, and waiting until it is ready |
+//! | [`sys`] | looking at servers, suspending them |
 //! | [`node`] | a node, its settings, its name |
 //! | [`net`] | other nodes: connecting to them, watching them, finding them |
 //! | [`inspect`] | looking at running processes |
@@ -52,8 +55,9 @@
 //!
 //! The macros are here, at the root: [`#[fika::main]`](macro@main) and
 //! [`#[fika::test]`](macro@test) run a function as a process, [`receive!`] takes a message,
-//! [`#[fika::message]`](macro@message) makes a type a message, and
-//! [`#[fika::remote]`](macro@remote) lets other nodes spawn a function.
+//! [`#[fika::message]`](macro@message) makes a type a message,
+//! [`#[fika::remote]`](macro@remote) lets other nodes spawn a function, and
+//! [`#[fika::gen_server]`](macro@gen_server) makes a server and its client.
 //!
 //! # Inside and outside a process
 //!
@@ -129,6 +133,7 @@ mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
+#[doc(inline)]
 pub use fika_otp::{agent, gen_server, proc_lib, registry, supervisor_bridge, sys, task};
 
 pub use fika_macros::{main, message, receive, remote, test};
@@ -181,7 +186,8 @@ pub mod prelude {
         register, self_pid, spawn, spawn_link, spawn_monitor, spawn_on, trap_exit, whereis,
     };
     pub use crate::time::{millis, secs, send_after, sleep, timeout};
-    pub use fika_macros::{message, receive, remote};
+    pub use fika_macros::{call, cast, gen_server, message, receive, remote};
+    pub use fika_otp::Start;
     pub use std::time::Duration;
 }
 
@@ -194,6 +200,7 @@ pub mod __private {
     pub use crate::run::{run_main, run_test};
     #[cfg(feature = "sim")]
     pub use crate::sim_test::run_sim_test;
+    pub use fika_otp::__private as otp;
     pub use fika_runtime::__private::*;
 
     /// The expansion of `#[fika::test(sim)]`.

@@ -1,4 +1,5 @@
-//! The macros of fika: `receive!`, `#[message]`, `derive(Message)`, `#[remote]`, `#[main]`, `#[test]`.
+//! The macros of fika: `receive!`, `#[message]`, `derive(Message)`, `#[remote]`, `#[gen_server]`,
+//! `#[main]`, `#[test]`.
 //!
 //! Users reach them through the crate `fika`. Every path in the emitted code starts with the name that
 //! the dependency has in the user's crate, so users need not import anything. This crate does not
@@ -7,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod fika_path;
+mod gen_server;
 mod main_fn;
 mod message;
 mod message_attr;
@@ -385,6 +387,124 @@ pub fn derive_message(input: TokenStream) -> TokenStream {
 #[proc_macro_attribute]
 pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     remote::remote(args.into(), item.into()).into()
+}
+
+/// Makes a server from an `impl` block, and a client with a method for each request (OTP's
+/// `gen_server`).
+///
+/// ```ignore
+/// use fika::gen_server::Next;
+/// use fika::prelude::*;
+///
+/// struct Counter { n: i64 }
+///
+/// #[gen_server]
+/// impl Counter {
+///     pub async fn init(start: i64) -> Self {
+///         Counter { n: start }
+///     }
+///
+///     /// Adds a number, and returns the sum.
+///     #[call]
+///     pub async fn add(&mut self, by: i64) -> i64 {
+///         self.n += by;
+///         self.n
+///     }
+///
+///     #[cast]
+///     pub async fn reset(&mut self) {
+///         self.n = 0;
+///     }
+///
+///     #[info]
+///     async fn on_down(&mut self, down: Down) -> Next {
+///         Next::stop(down.reason)
+///     }
+/// }
+///
+/// let counter = Counter::start_link(Start::name("counter"), 5).await?;
+/// assert_eq!(counter.add(2).await?, 7);
+/// counter.reset();
+/// Counter::at(("counter", "b@127.0.0.1")).add(1).timeout(secs(1)).await?;
+/// ```
+///
+/// # Functions of the block
+/// | function | what it is |
+/// |---|---|
+/// | `async fn init(ARGS) -> Init<Self>` | makes the state. It may return `Self`, or a `Result` whose error is the reason of the failed start |
+/// | `#[call] async fn NAME(&mut self, ARGS) -> T` | a request whose reply is a `T`. With `-> Reply<T>`, it says also what the server does next |
+/// | `#[cast] async fn NAME(&mut self, ARGS)` | a request without a reply. It may return a `Next`, or a `Result` whose error ends the server |
+/// | `#[info] async fn NAME(&mut self, message: M)` | handles messages of type `M` that come by `send`, such as a `Down`. It returns what a `#[cast]` returns |
+/// | `async fn handle_continue(&mut self, work: W) -> Next` | does what a callback has put off by `Next::proceed` |
+/// | `async fn terminate(&mut self, reason: &ExitReason)` | cleans up |
+/// | `fn format_status(&self) -> String` | the state in reports |
+///
+/// All other items stay as they are, and so do these functions: they can be called like any other,
+/// in a handler or in a test. A `#[call]` that replies later takes its caller as an argument of type
+/// `&mut Caller<'_, T>`, at any place.
+///
+/// # The client
+/// For a server `Counter` the attribute makes `CounterClient`, with the visibility of `init`. Its
+/// methods have the names, the visibility, the arguments and the docs of the handlers; for an
+/// argument whose pattern is not a name, that is `arg0`, `arg1` and so on. The method of a `#[call]`
+/// returns a [`Request`], which is sent when it is awaited. The method of a `#[cast]` sends at once.
+///
+/// The client is a message. It derefs to the server's [`ServerRef`], and is made from one by `From`.
+/// `Counter::start`, `start_link` and `start_monitor` start a server and return its client. They take
+/// a [`Start`], and the arguments of `init`. `Counter::at` returns the client of a server by its pid,
+/// its name, or its name and node; `Counter::via`, by its name in a registry.
+///
+/// # On another node
+/// Each argument and each reply is a [`Message`], and is encoded as such. So a server of the same
+/// node can take a `Local`. The type parameters of a generic server are messages, which the bound
+/// `fika::message::Part` says: `impl<T: Part> Stack<T>`.
+///
+/// On the wire, a request has the name of the package, the server and the function, and the tags of
+/// its arguments: a request with other arguments is another request. As for messages, the module is
+/// no part of the name, and no node with a name starts in a program with two servers that have equal
+/// names and a request of the same name: give one of them a tag.
+///
+/// # Settings
+/// | setting | |
+/// |---|---|
+/// | `tag = "shop::Counter"` | the name of the server on the wire, in place of the names of the package and the type |
+/// | `crate = "shop::fika"` | the path of fika, for macros of other crates that emit this attribute; otherwise it is found by `Cargo.toml` |
+///
+/// # Errors
+/// These do not compile:
+///
+/// - a block without `init`, or with two, or of a trait;
+/// - a handler that is not `async`, that has no `&mut self` or `&self`, or that is generic itself;
+/// - an argument that borrows, or that is not a message; a reply that is not a message;
+/// - more than 12 arguments; a function with the name of one that the attribute makes.
+///
+/// [`Request`]: https://docs.rs/fika/latest/fika/gen_server/struct.Request.html
+/// [`ServerRef`]: https://docs.rs/fika/latest/fika/gen_server/struct.ServerRef.html
+/// [`Start`]: https://docs.rs/fika/latest/fika/gen_server/struct.Start.html
+/// [`Message`]: https://docs.rs/fika/latest/fika/message/trait.Message.html
+#[proc_macro_attribute]
+pub fn gen_server(args: TokenStream, item: TokenStream) -> TokenStream {
+    gen_server::gen_server(args.into(), item.into()).into()
+}
+
+/// In a block with [`#[gen_server]`](macro@gen_server): a request with a reply. Elsewhere, an error.
+#[proc_macro_attribute]
+pub fn call(_: TokenStream, item: TokenStream) -> TokenStream {
+    gen_server::misplaced("call", item.into()).into()
+}
+
+/// In a block with [`#[gen_server]`](macro@gen_server): a request without a reply. Elsewhere, an
+/// error.
+#[proc_macro_attribute]
+pub fn cast(_: TokenStream, item: TokenStream) -> TokenStream {
+    gen_server::misplaced("cast", item.into()).into()
+}
+
+/// In a block with [`#[gen_server]`](macro@gen_server): the handler of messages of one type.
+/// Elsewhere, an error.
+#[proc_macro_attribute]
+pub fn info(_: TokenStream, item: TokenStream) -> TokenStream {
+    gen_server::misplaced("info", item.into()).into()
 }
 
 /// Starts a node and runs `main` as a process on it. The program ends when that process does. If

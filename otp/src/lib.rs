@@ -14,8 +14,16 @@ pub mod supervisor_bridge;
 pub mod sys;
 pub mod task;
 
+pub use fika_macros::gen_server;
 pub use r#gen::{
     Bond, CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,
     RequestIds, ServerRef, Start, StartError, Via,
 };
 pub use gen_server::GenServer;
+
+/// Used by the code that `#[gen_server]` makes. Not part of the public API.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::r#gen::behaviour::Behaviour;
+    pub use crate::gen_server::{Handled, Kind, RequestName};
+}

@@ -34,11 +34,11 @@ use fika_runtime::{
 };
 
 use crate::ServerRef;
+use crate::r#gen::CallError;
 use crate::r#gen::behaviour;
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{settle, start_spawned};
 pub use crate::r#gen::{Bond, InitAck, Start, StartError};
-use crate::r#gen::{CallError, name};
 
 /// Starts a process that is not linked to the caller, and returns when it has acknowledged (OTP's
 /// `proc_lib:start`). Returns its pid and the acknowledged value.
@@ -108,7 +108,7 @@ where
 {
     let own_name = opts.name.clone();
     let body = move |ack| async move {
-        let (ack, listed) = settle(ack, name::<F>(), own_name.as_ref()).await;
+        let (ack, listed) = settle(ack, std::any::type_name::<F>(), own_name.as_ref()).await;
         let ran = catch_exit(async move { child(ack).await.into_result() }).await;
         if let Err(reason) = ran.and_then(|output| output.map(drop)) {
             if !reason.is_orderly() {

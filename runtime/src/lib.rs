@@ -88,12 +88,12 @@ pub use process::{
 };
 pub use process::{
     Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer,
-    catch_exit, demonitor, demonitor_flush, exit, exit_async, exit_process, exit_reason,
-    is_in_destructor, link, make_ref, monitor, open_message, process_count, read_timer, register,
-    registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
-    spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on, spawn_open_service,
-    spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit, try_self_pid,
-    try_spawn_on, unlink, unregister, whereis, yield_now, yield_to_driver,
+    catch_exit, current_node, demonitor, demonitor_flush, exit, exit_async, exit_process,
+    exit_reason, is_in_destructor, link, make_ref, monitor, open_message, process_count,
+    read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
+    spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
+    spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
+    try_self_pid, try_spawn_on, unlink, unregister, whereis, yield_now, yield_to_driver,
 };
 pub use process::{
     Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,
@@ -145,7 +145,6 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
-    pub use crate::Reference;
     pub use crate::RemoteFn;
     pub use crate::message::{
         Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
@@ -155,6 +154,7 @@ pub mod __private {
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
     pub use crate::report::report;
+    pub use crate::{Dest, ExitReason, Reference};
     pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{self, Serialize};

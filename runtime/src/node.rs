@@ -434,7 +434,12 @@ impl Inner {
     pub(crate) const NEVER_CONNECTED: ConnectionId = ConnectionId(u64::MAX);
 
     pub(crate) fn handle(&self) -> Node {
-        Node(self.this.upgrade().expect("`self` is borrowed from an `Arc`"))
+        self.try_handle().expect("`self` is borrowed from an `Arc`")
+    }
+
+    /// Returns a handle, unless the node is being dropped.
+    pub(crate) fn try_handle(&self) -> Option<Node> {
+        self.this.upgrade().map(Node)
     }
 
     pub(crate) fn name(&self) -> NodeName {

@@ -24,6 +24,21 @@ pub async fn price(of: String) -> u64 {
     of.len() as u64
 }
 
+pub struct Till(u64);
+
+#[gen_server]
+impl Till {
+    pub async fn init() -> Self {
+        Till(0)
+    }
+
+    #[call]
+    pub async fn add(&mut self, cents: u64) -> u64 {
+        self.0 += cents;
+        self.0
+    }
+}
+
 pub async fn serve() {
     receive! {
         Order::<String> { from, what } => send(from, price(what).await),
@@ -66,8 +81,33 @@ async fn answer(to: Pid) {
     }
 }
 
+struct Echo;
+
+#[gen_server(crate = "shop::actors")]
+impl Echo {
+    async fn init() -> Self {
+        Echo
+    }
+
+    #[call]
+    async fn echo(&mut self, n: u64) -> u64 {
+        n
+    }
+
+    #[cast]
+    async fn drop_all(&mut self) {}
+
+    #[info]
+    async fn on_down(&mut self, _: Down) {}
+}
+
 #[shop::actors::main(crate = "shop::actors", workers = 1)]
 async fn main() {
+    let echo = Echo::start(Start::new()).await.expect("it starts");
+    echo.drop_all();
+    let till = shop::Till::start(Start::new()).await.expect("it starts");
+    let n = till.add(echo.echo(1).await.expect("it answers")).await;
+    assert_eq!(n.expect("it answers"), 1);
     let answer = spawn(answer(self_pid()));
     send(answer, Ask::Price("tea".to_owned()));
     receive!(crate = "shop::actors", match _ { As::<u64>(n) => assert_eq!(n, 3) });

@@ -16,11 +16,16 @@ pub(crate) struct Crate {
 pub(crate) const CRATES: &[Crate] = &[
     Crate { folder: "macros", may_use: &[], must_not_use: &[] },
     Crate { folder: "runtime", may_use: &["fika-macros"], must_not_use: &["mio", "socket2"] },
+    Crate {
+        folder: "otp",
+        may_use: &["fika-macros", "fika-runtime"],
+        must_not_use: &["mio", "socket2"],
+    },
     Crate { folder: "net", may_use: &["fika-macros", "fika-runtime"], must_not_use: &[] },
     Crate { folder: "sim", may_use: &["fika-net", "fika-runtime"], must_not_use: &[] },
     Crate {
         folder: "",
-        may_use: &["fika-macros", "fika-net", "fika-runtime", "fika-sim"],
+        may_use: &["fika-macros", "fika-net", "fika-otp", "fika-runtime", "fika-sim"],
         must_not_use: &["mio", "socket2"],
     },
     Crate { folder: "examples", may_use: &["fika"], must_not_use: &[] },
@@ -30,7 +35,8 @@ pub(crate) const CRATES: &[Crate] = &[
 ];
 
 /// The folders of source that the rules cover, one for each crate.
-pub(crate) const SOURCES: &[&str] = &["macros/src", "runtime/src", "net/src", "sim/src", "src"];
+pub(crate) const SOURCES: &[&str] =
+    &["macros/src", "runtime/src", "otp/src", "net/src", "sim/src", "src"];
 
 /// A folder and its layers, lowest first. A file may use the files of its own layer and of lower ones.
 /// Every file and every folder in it has a layer. A folder without a row here has no layers, but no
@@ -93,6 +99,7 @@ pub(crate) const LAYERS: &[Layers] = &[
             &["api"],
         ],
     ),
+    ("otp/src", &[&["gen"], &["sys"], &["gen_server"]]),
     ("net/src", &[&["cookie"], &["proto"], &["io"], &["dist"], &["fuzzing"]]),
     (
         "net/src/dist",
@@ -172,6 +179,21 @@ pub(crate) const CIRCLES: &[Circle] = &[
         "runtime/src/scheduler",
         &["classes", "current", "idle", "mod", "monitor", "seat", "stepped", "worker"],
         "a scheduler has workers, and each worker uses its scheduler",
+    ),
+    (
+        "otp/src/gen",
+        &["reply_to", "wire"],
+        "a reply to another node is a message, and a message from one has the way back",
+    ),
+    (
+        "otp/src/gen",
+        &["request", "request_id"],
+        "a request that is sent becomes an id, which waits as the request does",
+    ),
+    (
+        "otp/src/gen_server",
+        &["handlers", "mod", "next", "run"],
+        "a server has handlers, which say what the server does next",
     ),
     ("net/src/io", &["tcp", "tcp_listener"], "a listener makes sockets, and `Poller` makes both"),
     (

@@ -471,6 +471,7 @@ pub(crate) fn why_of(failed: Unanswered, server: Pid) -> Why {
     }
 }
 
-pub(crate) fn name<R>() -> &'static str {
-    std::any::type_name::<R>()
+/// Returns the name of a request for errors and reports.
+pub(crate) fn name<R: Message>() -> &'static str {
+    R::type_name()
 }

@@ -1,12 +1,21 @@
 //! The address of a server: [`ServerRef`].
 
+use std::any::type_name;
+use std::borrow::Cow;
 use std::fmt;
 use std::future::Future;
 use std::marker::PhantomData;
 use std::pin::Pin as StdPin;
 use std::sync::Arc;
 
-use fika_runtime::{Dest, Name, NodeName, Pid, whereis};
+use bytes::Bytes;
+use fika_runtime::message::{
+    Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag, generic_tag_hash,
+};
+use fika_runtime::{
+    DecodeError, Dest, EncodeError, Message, Name, NodeName, Pid, current_node, whereis,
+};
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// A name in a registry of the program's choice (OTP's `{via, Module, Name}`).
 ///
@@ -170,5 +179,74 @@ impl<S> fmt::Debug for ServerRef<S> {
 impl<S> fmt::Display for ServerRef<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(&self.to, f)
+    }
+}
+
+/// A server's address as other nodes see it.
+#[derive(Serialize, Deserialize)]
+enum Sent {
+    Pid(Pid),
+    NameAt(Name, NodeName),
+}
+
+impl<S> Serialize for ServerRef<S> {
+    fn serialize<W: Serializer>(&self, to: W) -> Result<W::Ok, W::Error> {
+        let sent = match &self.to {
+            Address::Pid(pid) => Sent::Pid(*pid),
+            Address::NameAt(name, node) => Sent::NameAt(name.clone(), node.clone()),
+            Address::Name(name) => {
+                let node = current_node().ok_or_else(|| {
+                    let why = "a name without a node means a process of the node that sends it: \
+                               send it in a process, or use the name with the node's";
+                    ser::Error::custom(why)
+                })?;
+                Sent::NameAt(name.clone(), node.name())
+            }
+            Address::Via(_) => {
+                let why = "a name in a registry has a meaning on its own node only: send the \
+                           server's pid";
+                return Err(ser::Error::custom(why));
+            }
+        };
+        sent.serialize(to)
+    }
+}
+
+impl<'de, S> Deserialize<'de> for ServerRef<S> {
+    fn deserialize<R: Deserializer<'de>>(from: R) -> Result<ServerRef<S>, R::Error> {
+        match Sent::deserialize(from)? {
+            Sent::Pid(pid) => Ok(ServerRef::pid(pid)),
+            Sent::NameAt(name, _) if !is_registrable(name.as_str()) => {
+                Err(de::Error::custom("this is not the name of a process"))
+            }
+            Sent::NameAt(name, node) => Ok(ServerRef::from_address(Address::NameAt(name, node))),
+        }
+    }
+}
+
+/// Returns whether a process can have this name. A send to another name ends the sender.
+fn is_registrable(name: &str) -> bool {
+    (1..=Name::BYTES_MAX).contains(&name.len()) && name != "undefined"
+}
+
+impl<S: 'static> Message for ServerRef<S> {
+    fn tag() -> Cow<'static, str> {
+        generic_tag::<Self>(|| format!("fika_otp::ServerRef<{}>", type_name::<S>())).into()
+    }
+
+    fn tag_hash() -> u64 {
+        generic_tag_hash::<Self>(|| Self::tag().into_owned())
+    }
+
+    fn fingerprint() -> u64 {
+        fingerprint_of::<Self>()
+    }
+
+    fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
+        encode_postcard(self, out)
+    }
+
+    fn decode(bytes: &Bytes) -> Result<Self, DecodeError> {
+        decode_postcard_shared(bytes)
     }
 }

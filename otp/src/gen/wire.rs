@@ -46,9 +46,13 @@ impl<R: Message, A: Message> Message for LocalCall<R, A> {
         0
     }
 
+    fn type_name() -> &'static str {
+        R::type_name()
+    }
+
     fn check_sendable() -> Result<(), EncodeError> {
         let why = "it is a call within a node: a server forwards its requests by calls of its own";
-        Err(EncodeError::refused(std::any::type_name::<R>(), why))
+        Err(EncodeError::refused(R::type_name(), why))
     }
 
     fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
@@ -84,8 +88,13 @@ pub(crate) fn decode_pair<A: Message, B: Message>(bytes: &Bytes) -> Result<(A, B
     Ok((A::decode(&bytes.slice_ref(a))?, B::decode(&bytes.slice_ref(b))?))
 }
 
-/// An odd number with many set bits, to mix fingerprints: 2^64 divided by the golden ratio.
-const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+/// Returns the fingerprint of a message type that is composed of others.
+pub(crate) fn mix_fingerprints(kind: &str, parts: impl IntoIterator<Item = u64>) -> u64 {
+    /// An odd number with many set bits: 2^64 divided by the golden ratio.
+    const MIX: u64 = 0x9e37_79b9_7f4a_7c15;
+    let mix = |hash: u64, part: u64| (hash.rotate_left(5) ^ part).wrapping_mul(MIX);
+    parts.into_iter().fold(hash_tag(kind), mix)
+}
 
 /// Implements the names of a message type that is composed of others.
 macro_rules! composed {
@@ -100,11 +109,7 @@ macro_rules! composed {
         }
 
         fn fingerprint() -> u64 {
-            composed_fingerprint::<Self>(|| {
-                let parts = [$($part::fingerprint()),+];
-                let mix = |hash: u64, part: &u64| (hash.rotate_left(5) ^ part).wrapping_mul(MIX);
-                parts.iter().fold(hash_tag($kind), mix)
-            })
+            composed_fingerprint::<Self>(|| mix_fingerprints($kind, [$($part::fingerprint()),+]))
         }
 
         fn check_sendable() -> Result<(), EncodeError> {
@@ -129,6 +134,10 @@ pub(crate) struct RemoteCall<R, A> {
 
 impl<R: Message, A: Message> Message for RemoteCall<R, A> {
     composed!("call": R, A);
+
+    fn type_name() -> &'static str {
+        R::type_name()
+    }
 
     fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
         encode_pair(&(self.head.caller, self.head.proxy), &self.request, out)
@@ -206,6 +215,10 @@ pub(crate) struct CastMessage<R>(pub(crate) R);
 impl<R: Message> Message for CastMessage<R> {
     composed!("cast": R);
 
+    fn type_name() -> &'static str {
+        R::type_name()
+    }
+
     fn encode(&self, out: &mut Buffer) -> Result<(), EncodeError> {
         self.0.encode(out)
     }
@@ -258,8 +271,8 @@ impl<A: Message> Message for Answered<A> {
     }
 }
 
-impl<R, A: Message> fmt::Debug for LocalCall<R, A> {
+impl<R: Message, A: Message> fmt::Debug for LocalCall<R, A> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "LocalCall<{}>", std::any::type_name::<R>())
+        write!(f, "LocalCall<{}>", R::type_name())
     }
 }

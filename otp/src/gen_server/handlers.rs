@@ -3,6 +3,7 @@
 //! The list is a tuple of [`Call`], [`Cast`], [`Info`] and [`Continue`]; a tuple may contain
 //! tuples. Each kind finds its messages by their type and calls its handler.
 
+use std::any::type_name;
 use std::borrow::Cow;
 use std::future::Future;
 use std::marker::PhantomData;
@@ -121,6 +122,13 @@ pub struct Kind {
     pub(super) caller: Option<Pid>,
 }
 
+/// The kind of a message that is not handled.
+impl Default for Kind {
+    fn default() -> Kind {
+        Kind::new("none", "none")
+    }
+}
+
 impl Kind {
     fn new(callback: &'static str, request: &'static str) -> Kind {
         Kind { callback, request, reply: "", caller: None }
@@ -215,13 +223,13 @@ impl<S: HandleContinue<M>, M: Send + 'static> Receives<S> for Continue<M> {
     }
 
     fn describe(_: &Envelope) -> Kind {
-        Kind::new("handle_continue", name::<M>())
+        Kind::new("handle_continue", type_name::<M>())
     }
 
     #[inline]
     async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
         let Some(ContinueMessage(value)) = open(message) else { return Next::go_on().into() };
-        behaviour.begins(const { &Work { callback: "handle_continue", request: name::<M> } });
+        behaviour.begins(const { &Work { callback: "handle_continue", request: type_name::<M> } });
         server.handle_continue(value).await.into()
     }
 }
@@ -239,7 +247,7 @@ impl<M: Send + 'static> Message for ContinueMessage<M> {
     }
 
     fn check_sendable() -> Result<(), EncodeError> {
-        Err(EncodeError::refused(name::<M>(), "it is work that a server has put off"))
+        Err(EncodeError::refused(type_name::<M>(), "it is work that a server has put off"))
     }
 
     fn encode(&self, _: &mut Buffer) -> Result<(), EncodeError> {
@@ -263,7 +271,7 @@ macro_rules! lists {
                 $(if $kind::takes(_message) {
                     return $kind::describe(_message);
                 })*
-                Kind::new("none", "none")
+                Kind::default()
             }
 
             #[inline]

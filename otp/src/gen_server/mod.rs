@@ -1,5 +1,120 @@
 //! Servers: processes that handle requests one after another and keep a state (OTP's `gen_server`).
+//!
+//! ```
+//! use fika::gen_server::Next;
+//! use fika::prelude::*;
+//!
+//! struct Account {
+//!     cents: u64,
+//! }
+//!
+//! #[gen_server]
+//! impl Account {
+//!     pub async fn init(cents: u64) -> Self {
+//!         Account { cents }
+//!     }
+//!
+//!     /// Pays into the account.
+//!     #[cast]
+//!     pub async fn pay_in(&mut self, cents: u64) {
+//!         self.cents += cents;
+//!     }
+//!
+//!     /// Takes money out of the account, and returns what is left.
+//!     #[call]
+//!     pub async fn pay_out(&mut self, cents: u64) -> Result<u64, String> {
+//!         let left = self.cents.checked_sub(cents);
+//!         self.cents = left.ok_or_else(|| format!("there are only {} cents", self.cents))?;
+//!         Ok(self.cents)
+//!     }
+//!
+//!     /// Ends the server when a process that it monitors has ended.
+//!     #[info]
+//!     async fn on_down(&mut self, down: Down) -> Next {
+//!         Next::stop(down.reason)
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() -> fika::Result {
+//!     let account = Account::start_link(Start::name("account"), 100).await?;
+//!     account.pay_in(50);
+//!     assert_eq!(account.pay_out(30).await?, Ok(120));
+//!     assert!(Account::at("account").pay_out(1000).timeout(secs(1)).await?.is_err());
+//!     Ok(())
+//! }
+//! ```
+//!
+//! The attribute [`#[gen_server]`](macro@crate::gen_server) on an `impl` block makes the server and
+//! its client. It lists which functions the block may have.
+//!
+//! # Requests
+//!
+//! A request is a method of the client. The method of a `#[call]` returns a [`Request`], which is sent
+//! when it is awaited. It waits for the reply for five seconds, or for as long as
+//! [`timeout`](Request::timeout) says. [`send`](Request::send) sends it and returns a [`RequestId`], to
+//! ask for the reply later; [`RequestIds`] is a collection of them. The method of a `#[cast]` sends the
+//! request and returns at once.
+//!
+//! A call that fails returns a [`CallError`], which says why: there is no such process, it ended, its
+//! node was lost, or it did not reply in time. In the last case the error also says what the server was
+//! doing. Processes that call each other in a circle all fail, with the circle. A reply that comes too
+//! late is dropped, and never gets into the mailbox.
+//!
+//! # What a handler returns
+//!
+//! The handler of a `#[call]` returns the reply. With [`Reply`] it can also say what the server does
+//! next, or reply later by the [`ReplyTo`] of its [`Caller`]. All other handlers return nothing or a
+//! [`Next`]: work to go on with, a time after which to be called, or the end of the server. A handler
+//! that panics, or returns an `Err` in place of a `Next`, ends the server, and those who wait for a
+//! reply get the reason.
+//!
+//! # On another node
+//!
+//! `Account::at(("account", "b@127.0.0.1"))` is the client of a server on another node, and works in the
+//! same way. A client is a message, and can be sent to other processes and nodes.
+//!
+//! # Without the attribute
+//!
+//! The attribute implements [`GenServer`] and a trait for each handler. A program can do the same by
+//! hand, and then chooses the type of each request:
+//!
+//! ```
+//! use fika::gen_server::{self, Call, Caller, GenServer, HandleCall, Init, Reply};
+//! use fika::prelude::*;
+//!
+//! #[message]
+//! struct Add(i64);
+//!
+//! struct Counter(i64);
+//!
+//! impl GenServer for Counter {
+//!     type Args = i64;
+//!     type Receives = (Call<Add>,);
+//!
+//!     async fn init(start: i64) -> Init<Self> {
+//!         Init::ok(Counter(start))
+//!     }
+//! }
+//!
+//! impl HandleCall<Add> for Counter {
+//!     type Reply = i64;
+//!
+//!     async fn handle_call(&mut self, Add(by): Add, _: &mut Caller<'_, i64>) -> Reply<i64> {
+//!         self.0 += by;
+//!         Reply::now(self.0)
+//!     }
+//! }
+//!
+//! #[fika::main]
+//! async fn main() -> fika::Result {
+//!     let counter = gen_server::start_link::<Counter>(Start::new(), 5).await?;
+//!     assert_eq!(counter.call(Add(2)).await?, 7);
+//!     Ok(())
+//! }
+//! ```
 
+mod args;
 mod handlers;
 mod next;
 mod run;
@@ -15,9 +130,14 @@ pub use crate::r#gen::{
     RequestIds, ServerRef, Start, StartError, Via, abcast, multi_call,
 };
 
+pub use fika_macros::{call, cast, info};
+
+pub use self::args::{Args, RequestName};
 pub use self::handlers::{
     Call, Cast, Continue, HandleCall, HandleCast, HandleContinue, HandleInfo, Info, Receives,
 };
+#[doc(hidden)]
+pub use self::handlers::{Handled, Kind};
 pub use self::next::{Init, IntoInit, IntoNext, Next, Reply};
 pub use self::run::enter_loop;
 use crate::r#gen::Bond;

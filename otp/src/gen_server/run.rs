@@ -12,6 +12,7 @@
 //! 3. The process ends. Its state, and requests without a reply, are dropped with the reason known,
 //!    so their callers get it.
 
+use std::any::type_name;
 use std::time::Duration;
 
 use fika_macros::receive;
@@ -28,7 +29,7 @@ use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{
     InitAck, Start, StartName, address, settle, start_spawned as spawn_started,
 };
-use crate::r#gen::{Bond, ServerRef, StartError, name};
+use crate::r#gen::{Bond, ServerRef, StartError};
 use crate::sys::{Control, Event, Order, receive_suspended, refuse};
 
 pub(super) async fn start<S: GenServer>(
@@ -58,8 +59,8 @@ async fn run<S: GenServer>(
     idle: Option<Duration>,
     args: S::Args,
 ) {
-    let (ack, listed) = settle(ack, name::<S>(), name_.as_ref()).await;
-    listed.behaviour.begins(const { &Work { callback: "init", request: name::<S> } });
+    let (ack, listed) = settle(ack, type_name::<S>(), name_.as_ref()).await;
+    listed.behaviour.begins(const { &Work { callback: "init", request: type_name::<S> } });
     let init = catch_exit(async { S::init(args).await }).await.unwrap_or_else(Init::stop);
     let (state, next) = match init {
         Init(Ok(started)) => started,
@@ -139,7 +140,7 @@ pub async fn enter_loop<S: GenServer>(state: S, opts: Start, parent: Option<Pid>
         let why = "the process does not have the name that it enters the loop with";
         exit_async(ExitReason::Badarg(why.into())).await;
     }
-    let listed = Listed::new(node, own.becomes(name::<S>()));
+    let listed = Listed::new(node, own.becomes(type_name::<S>()));
     let (control, idle) = (Control::of(parent), opts.hibernate_after);
     Server { state, listed, idle, control }.serve(Next::go_on()).await;
 }
@@ -268,7 +269,7 @@ impl<S: GenServer> Server<S> {
     async fn terminate(&mut self, reason: ExitReason) -> ExitReason {
         let behaviour = &self.listed.behaviour;
         let last = behaviour.now().0;
-        behaviour.begins(const { &Work { callback: "terminate", request: name::<S> } });
+        behaviour.begins(const { &Work { callback: "terminate", request: type_name::<S> } });
         let state = &mut self.state;
         let reason = match catch_exit(async { state.terminate(&reason).await }).await {
             Ok(()) => reason,

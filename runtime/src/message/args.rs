@@ -1,4 +1,5 @@
-//! The arguments of a `#[remote]` function: a tuple whose elements are messages.
+//! The arguments of a `#[remote]` function, or of a server's request: a tuple whose elements are
+//! messages.
 //!
 //! On the wire, each argument is its length (32 bits) followed by its bytes. Any message can be an
 //! argument, whether it uses serde's traits or its own encoding.
@@ -11,41 +12,83 @@ use super::{
     Buffer, DecodeError, EncodeError, Encoded, Message, WireType, check_tag, hash_bytes, hash_tag,
 };
 
-/// The arguments of a remote function.
+/// The arguments of a remote function, or of a server's request: a tuple of up to 12 messages.
+///
+/// ```
+/// use fika_runtime::Bytes;
+/// use fika_runtime::message::{Args, Buffer};
+///
+/// let mut buffer = Buffer::new();
+/// (7_u64, "text".to_owned()).encode_args(&mut buffer)?;
+/// let bytes: Bytes = buffer.into_bytes();
+/// assert_eq!(<(u64, String)>::decode_args(&bytes).unwrap(), (7, "text".to_owned()));
+/// # Ok::<(), fika_runtime::EncodeError>(())
+/// ```
 pub trait Args: Sized + Send + 'static {
-    /// Encodes the arguments.
+    /// Returns the type of each argument.
+    fn arg_types() -> Vec<WireType>;
+
+    /// Checks that arguments of these types may leave the node.
+    ///
+    /// # Errors
+    /// If an argument has a type whose values stay on their node.
+    fn check_args() -> Result<(), EncodeError>;
+
+    /// Appends the encoded arguments to `out`.
     ///
     /// # Errors
     /// If an argument can't leave this node.
-    fn encoded(&self) -> Result<Encoded, EncodeError>;
+    fn encode_args(&self, out: &mut Buffer) -> Result<(), EncodeError>;
+
+    /// Reads arguments that fill `bytes` to the last byte.
+    ///
+    /// # Errors
+    /// If the bytes are not valid arguments.
+    fn decode_args(bytes: &Bytes) -> Result<Self, DecodeError>;
+
+    /// Encodes the arguments as a message of their own.
+    ///
+    /// # Errors
+    /// If an argument can't leave this node.
+    fn encoded(&self) -> Result<Encoded, EncodeError> {
+        Encoded::by(|out| self.encode_args(out), || wire_type(&Self::arg_types()))
+    }
 
     /// Decodes the arguments.
     ///
     /// # Errors
     /// If the types differ, or if an argument can't be decoded.
-    fn decoded(encoded: &Encoded) -> Result<Self, DecodeError>;
+    fn decoded(encoded: &Encoded) -> Result<Self, DecodeError> {
+        encoded.read(&wire_type(&Self::arg_types()), Self::decode_args)
+    }
 }
 
 macro_rules! args {
     ($($($name:ident $index:tt)*;)*) => {$(
         impl<$($name: Message),*> Args for ($($name,)*) {
-            fn encoded(&self) -> Result<Encoded, EncodeError> {
-                let put_all = |_out: &mut Buffer| {
-                    $(put(&self.$index, _out)?;)*
-                    Ok(())
-                };
-                Encoded::by(put_all, || wire_type(&[$(WireType::of::<$name>()),*]))
+            fn arg_types() -> Vec<WireType> {
+                vec![$(WireType::of::<$name>()),*]
             }
 
-            fn decoded(encoded: &Encoded) -> Result<Self, DecodeError> {
-                encoded.read(&wire_type(&[$(WireType::of::<$name>()),*]), |bytes| {
-                    let mut _rest = Rest { bytes: bytes.clone(), whole: bytes.len() };
-                    let args = ($(_rest.next::<$name>()?,)*);
-                    match _rest.bytes.len() {
-                        0 => Ok(args),
-                        left => Err(DecodeError::malformed::<Self>(Refused::too_many_bytes(left).to_string())),
+            fn check_args() -> Result<(), EncodeError> {
+                $($name::check_sendable()?;)*
+                Ok(())
+            }
+
+            fn encode_args(&self, _out: &mut Buffer) -> Result<(), EncodeError> {
+                $(put(&self.$index, _out)?;)*
+                Ok(())
+            }
+
+            fn decode_args(bytes: &Bytes) -> Result<Self, DecodeError> {
+                let mut _rest = Rest { bytes: bytes.clone(), whole: bytes.len() };
+                let args = ($(_rest.next::<$name>()?,)*);
+                match _rest.bytes.len() {
+                    0 => Ok(args),
+                    left => {
+                        Err(DecodeError::malformed::<Self>(Refused::too_many_bytes(left).to_string()))
                     }
-                })
+                }
             }
         }
     )*};

@@ -140,7 +140,7 @@ impl<M: Message> HasVTable for Typed<M> {
     const VTABLE: &'static VTable = &VTable {
         kind: Kind::Message,
         type_id: TypeId::of::<M>(),
-        type_name: std::any::type_name::<M>,
+        type_name: M::type_name,
         size: size_of::<Letter<M>>(),
         drop: drop_node::<M>,
         encode: encode_node::<M>,

@@ -169,6 +169,13 @@ pub trait Message: Sized + Send + 'static {
     /// Returns a hash of the type's shape: the names and kinds of its fields, at any depth.
     fn fingerprint() -> u64;
 
+    /// Returns the name of the type for errors and reports on this node: the path of the Rust type,
+    /// unless the type has a more readable name.
+    #[must_use]
+    fn type_name() -> &'static str {
+        std::any::type_name::<Self>()
+    }
+
     /// Checks that values of this type may leave the node.
     ///
     /// # Errors

@@ -62,7 +62,7 @@ impl fmt::Display for TagClash {
         write!(
             f,
             ", so other nodes can't tell them apart: give one of them another tag, with \
-             #[message(tag = \"..\")]"
+             #[message(tag = \"..\")], or with #[gen_server(tag = \"..\")] on the server of a request"
         )
     }
 }

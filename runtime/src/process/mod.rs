@@ -38,9 +38,9 @@ mod spawn;
 mod wait;
 
 pub use self::api::{
-    acting_node, async_dist, exit, exit_async, group_leader, hibernate, mailbox_limit, make_ref,
-    process_count, register, registered, self_node, self_pid, set_group_leader, set_priority,
-    trap_exit, try_self_pid, unregister, whereis,
+    acting_node, async_dist, current_node, exit, exit_async, group_leader, hibernate,
+    mailbox_limit, make_ref, process_count, register, registered, self_node, self_pid,
+    set_group_leader, set_priority, trap_exit, try_self_pid, unregister, whereis,
 };
 pub use self::core::relations::{LinkOpts, ReplyOn};
 pub(crate) use self::core::{Body, Control, NewProcess, Running};

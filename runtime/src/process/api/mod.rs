@@ -13,6 +13,6 @@ pub use self::hibernate::hibernate;
 pub use self::mailbox_limit::mailbox_limit;
 pub use self::names::{register, registered, unregister, whereis};
 pub use self::own::{
-    acting_node, exit, exit_async, make_ref, process_count, self_node, self_pid, trap_exit,
-    try_self_pid,
+    acting_node, current_node, exit, exit_async, make_ref, process_count, self_node, self_pid,
+    trap_exit, try_self_pid,
 };

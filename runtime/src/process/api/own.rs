@@ -2,7 +2,7 @@
 
 use crate::context;
 use crate::exit_reason::ExitReason;
-use crate::node::Node;
+use crate::node::{Inner, Node};
 use crate::pid::Pid;
 use crate::process::failure::leave;
 use crate::process::receive::make_marked_ref;
@@ -58,6 +58,22 @@ pub fn try_self_pid() -> Option<Pid> {
 #[track_caller]
 pub fn self_node() -> Node {
     context::process("self_node", |me| me.node.handle())
+}
+
+/// Returns the node that this thread works for: that of the running process, or the one whose timer
+/// or destructor runs. `None` on every other thread, where [`self_node`] panics.
+///
+/// ```
+/// # use fika_runtime::{Node, current_node, self_node};
+/// assert!(current_node().is_none());
+/// # Node::builder().build().unwrap().block_on(async {
+/// let node = current_node().expect("a process runs");
+/// assert_eq!(node.name(), self_node().name());
+/// # });
+/// ```
+#[must_use]
+pub fn current_node() -> Option<Node> {
+    context::try_node(Inner::try_handle).flatten()
 }
 
 /// Returns the node of the running process, for `function` of another crate. Outside of a process,
