@@ -127,7 +127,7 @@ mod signals;
 #[cfg(feature = "sim")]
 mod sim_test;
 
-pub use fika_otp::{gen_server, proc_lib, sys};
+pub use fika_otp::{gen_server, proc_lib, supervisor, sys};
 
 pub use fika_macros::{main, message, receive, remote, test};
 

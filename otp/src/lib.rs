@@ -7,6 +7,7 @@ extern crate fika_runtime as fika;
 
 mod r#gen;
 pub mod gen_server;
+pub mod supervisor;
 pub mod sys;
 
 /// Starting processes that report when they are ready (OTP's `proc_lib`).
