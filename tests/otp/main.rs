@@ -23,5 +23,6 @@ mod process;
 mod receive;
 mod scheduler;
 mod signal;
+mod supervisor;
 mod timer;
 mod timer_bif;

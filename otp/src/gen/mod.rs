@@ -6,7 +6,7 @@ mod call_error;
 mod reply_to;
 mod request;
 mod request_id;
-mod server_ref;
+pub(crate) mod server_ref;
 pub(crate) mod start;
 mod waits;
 pub(crate) mod wire;

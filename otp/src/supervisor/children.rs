@@ -50,15 +50,6 @@ pub(super) struct Ending {
     pub(super) token: u64,
 }
 
-impl State {
-    pub(super) fn pid(&self) -> Option<Pid> {
-        match self {
-            State::Running(pid) | State::Ending(pid, _) => Some(*pid),
-            _ => None,
-        }
-    }
-}
-
 /// The children, in the order of their specifications.
 #[derive(Default)]
 pub(super) struct Children {

@@ -37,7 +37,9 @@ mod backoff;
 mod child_error;
 mod child_spec;
 mod children;
+mod commands;
 mod decide;
+mod ending;
 mod engine;
 mod flags;
 mod flights;
@@ -47,6 +49,7 @@ mod report;
 mod requests;
 mod run;
 mod starter;
+mod starting;
 mod supervisor_start;
 mod tree;
 

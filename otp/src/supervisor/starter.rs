@@ -9,6 +9,7 @@ use fika_macros::Message;
 use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
 use serde::{Deserialize, Serialize};
 
+use crate::r#gen::server_ref::Address;
 use crate::r#gen::{ServerRef, StartError, behaviour};
 
 /// A child that was started.
@@ -67,6 +68,9 @@ impl<S> IntoStarted for ServerRef<S> {
     fn into_started(self) -> Result<Started, StartError> {
         let noproc = StartError::Failed(ExitReason::Noproc);
         let pid = self.whereis().ok_or(noproc.clone())?;
+        if matches!(self.address(), Address::Pid(_)) {
+            return pid.into_started();
+        }
         // The server may have ended, and the name may have another process now.
         match behaviour::of(&fika_runtime::self_node(), pid) {
             Some(server) if server.ancestors().first() != Some(&self_pid()) => Err(noproc),
