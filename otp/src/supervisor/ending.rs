@@ -6,8 +6,8 @@ use super::agenda::Due;
 use super::child_spec::Shutdown;
 use super::children::{Ending, Key, State};
 use super::decide::{self, Fate};
-use super::engine::{End, Engine};
-use super::plan::Deferred;
+use super::engine::Engine;
+use super::plan::{Deferred, End};
 use super::report;
 
 impl Engine {

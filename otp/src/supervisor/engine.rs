@@ -1,5 +1,5 @@
 //! The state of a supervisor. What it does when something happens to a child is in `starting`,
-//! `ending` and `commands`.
+//! `ending`, `planning` and `commanding`.
 //!
 //! Nothing here waits. A start is a future that is polled beside the mailbox (`flights`); the end of
 //! a child is the `Down` of a monitor; a time limit is an entry of the agenda. So the supervisor
@@ -26,35 +26,16 @@ use fika_macros::Message;
 use fika_runtime::{ExitReason, Node, Pid, Sleep, Time};
 
 use super::agenda::Agenda;
-use super::child_error::{ChildError, ChildRef};
-use super::child_spec::{ChildId, ChildOpts};
+use super::child_error::ChildRef;
 use super::children::{Children, Key};
+use super::command::{Command, StartReply};
 use super::decide::{Intensity, Occasion};
 use super::flags::SupFlags;
 use super::flights::Flights;
-use super::plan::{Deferred, Plan};
+use super::plan::{Deferred, End, Plan};
 use super::report;
-use super::starter::{Started, Starter};
 use crate::r#gen::behaviour::Listed;
-use crate::r#gen::{InitAck, ReplyTo, StartError};
-
-pub(super) type StartReply = Result<Started, ChildError>;
-pub(super) type EndReply = Result<(), ChildError>;
-
-/// A child to add.
-pub(super) struct NewChild {
-    pub(super) id: Option<ChildId>,
-    pub(super) start: Box<dyn Starter>,
-    pub(super) opts: ChildOpts,
-}
-
-/// A request about one child.
-pub(super) enum Command {
-    Start(Box<NewChild>, ReplyTo<StartReply>),
-    Terminate(ReplyTo<EndReply>),
-    Restart(ReplyTo<StartReply>),
-    Delete(ReplyTo<EndReply>),
-}
+use crate::r#gen::{InitAck, ReplyTo};
 
 /// Try a restart again, after the messages that have come meanwhile (SUP-13).
 #[derive(Message)]
@@ -62,15 +43,6 @@ pub(super) enum Command {
 pub(super) struct Retry {
     pub(super) key: Key,
     pub(super) token: u64,
-}
-
-/// How a supervisor ends, when its children have ended.
-#[derive(Clone)]
-pub(super) enum End {
-    /// With this reason.
-    Exit(ExitReason),
-    /// It has not started.
-    NotStarted(StartError),
 }
 
 /// Why a start is under way, and who waits for it.

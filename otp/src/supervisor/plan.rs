@@ -7,22 +7,29 @@ use std::collections::VecDeque;
 use fika_runtime::{ExitReason, Pid};
 
 use super::child_error::ChildRef;
-use super::child_spec::Shutdown;
-use super::children::{Key, State};
-use super::decide::Occasion;
-use super::engine::{Command, End, Engine, NewChild, StartReply};
+use super::children::Key;
+use super::command::{Command, NewChild, StartReply};
 use crate::r#gen::{ReplyTo, StartError};
+
+/// How a supervisor ends, when its children have ended.
+#[derive(Clone)]
+pub(super) enum End {
+    /// With this reason.
+    Exit(ExitReason),
+    /// It has not started.
+    NotStarted(StartError),
+}
 
 /// Children to end, and then children to start.
 pub(super) struct Plan {
-    goal: Goal,
+    pub(super) goal: Goal,
     /// The children to end, in order: the last one first.
-    stop: Vec<Key>,
+    pub(super) stop: Vec<Key>,
     /// When all have ended, the children from this one on are started.
-    from: Option<Key>,
-    start: VecDeque<Key>,
+    pub(super) from: Option<Key>,
+    pub(super) start: VecDeque<Key>,
     /// The child whose start is waited for.
-    waiting: Option<Key>,
+    pub(super) waiting: Option<Key>,
 }
 
 /// What a plan is for.
@@ -44,7 +51,7 @@ pub(super) enum Deferred {
 }
 
 impl Plan {
-    fn new(goal: Goal, stop: Vec<Key>, from: Option<Key>) -> Plan {
+    pub(super) fn new(goal: Goal, stop: Vec<Key>, from: Option<Key>) -> Plan {
         Plan { goal, stop, from, start: VecDeque::new(), waiting: None }
     }
 
@@ -63,122 +70,5 @@ impl Plan {
     /// Returns whether this child is to end.
     pub(super) fn stops(&self, key: Key) -> bool {
         self.stop.binary_search(&key).is_ok()
-    }
-}
-
-impl Engine {
-    /// Ends all children, and then the supervisor. If it already ends, the first reason stays.
-    pub(super) fn begin_end(&mut self, end: End) {
-        if self.is_ending() {
-            return;
-        }
-        let all: Vec<Key> = self.children.keys(..).collect();
-        if !self.keyed {
-            // SUP-23: all at the same time.
-            for key in &all {
-                match self.children.state(*key) {
-                    Some(State::Starting { .. }) => self.limit_start(*key),
-                    _ => self.stop(*key),
-                }
-            }
-        }
-        self.plan = Some(Plan::new(Goal::End(end), all, None));
-    }
-
-    pub(super) fn is_ending(&self) -> bool {
-        self.plan.as_ref().is_some_and(Plan::ends)
-    }
-
-    /// Takes the next steps of the plan, and what waits for its end.
-    pub(super) fn proceed(&mut self) {
-        loop {
-            self.advance();
-            if self.plan.is_some() {
-                return;
-            }
-            match self.deferred.pop_front() {
-                None => return,
-                Some(Deferred::Start(child, reply)) => self.start_child(*child, reply),
-                Some(Deferred::Command(target, command)) => self.command(target, command),
-                Some(Deferred::Ended(key, pid, reason)) => self.ended(key, pid, reason),
-                Some(Deferred::Retry(key, token)) => self.retry(key, token),
-            }
-        }
-    }
-
-    fn advance(&mut self) {
-        loop {
-            let Some(plan) = &mut self.plan else { return };
-            if let Some(key) = plan.stop.last().copied() {
-                match self.children.state(key) {
-                    Some(State::Running(_)) => return self.stop(key),
-                    Some(State::Ending(..)) => return self.stop(key),
-                    Some(State::Starting { .. }) => {
-                        let first = plan.waiting.replace(key) != Some(key);
-                        if first && plan.ends() && self.keyed {
-                            self.limit_start(key);
-                        }
-                        return;
-                    }
-                    Some(State::Restarting { .. }) => {
-                        self.children.set_state(key, State::Stopped);
-                    }
-                    Some(State::Stopped) | None => {}
-                }
-                plan.stop.pop();
-                continue;
-            }
-            if let Some(key) = plan.waiting.take()
-                && matches!(self.children.state(key), Some(State::Starting { .. }))
-            {
-                plan.waiting = Some(key);
-                return;
-            }
-            if let Some(from) = plan.from.take() {
-                plan.start = self.children.keys(from..).collect();
-            }
-            if let Some(key) = plan.start.pop_front() {
-                plan.waiting = Some(key);
-                let boots = matches!(plan.goal, Goal::Boot);
-                self.launch(key, if boots { Occasion::Boot } else { Occasion::Restart }, None);
-                continue;
-            }
-            return self.finish_plan();
-        }
-    }
-
-    fn finish_plan(&mut self) {
-        match self.plan.take().map(|plan| plan.goal) {
-            Some(Goal::Boot) => self.booted(),
-            Some(Goal::End(end)) => {
-                self.plan = Some(Plan::new(Goal::End(end.clone()), Vec::new(), None));
-                self.end = Some(end);
-            }
-            Some(Goal::Restart) | None => {}
-        }
-    }
-
-    /// Reacts to a child of the plan that did not start.
-    pub(super) fn plan_failed(&mut self, error: impl FnOnce() -> StartError) {
-        match self.plan.as_ref().map(|plan| &plan.goal) {
-            Some(Goal::Boot) => {
-                self.plan = None;
-                self.begin_end(End::NotStarted(error()));
-            }
-            Some(Goal::Restart) => self.plan = None,
-            Some(Goal::End(_)) | None => {}
-        }
-    }
-
-    /// Limits how long the end of the supervisor waits for a start that is under way.
-    fn limit_start(&mut self, key: Key) {
-        let Some(child) = self.children.get(key) else { return };
-        let limit = match child.opts.shutdown {
-            Shutdown::BrutalKill => std::time::Duration::ZERO,
-            Shutdown::Timeout(limit) => limit,
-            Shutdown::Infinity => return,
-        };
-        let at = self.now() + limit;
-        self.agenda.add(at, super::agenda::Due::LeaveStart(key));
     }
 }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::child_error::{ChildError, ChildRef};
 use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildSpec};
-use super::engine::{EndReply, StartReply};
+use super::command::{EndReply, StartReply};
 use super::starter::Started;
 use super::{DynamicSupervisor, SimpleSupervisor, Supervises, Supervisor};
 use crate::r#gen::{CallError, Request, ServerRef};

@@ -8,15 +8,16 @@ use std::time::Duration;
 use fika_macros::receive;
 use fika_runtime::{
     Down, Envelope, Exit, ExitReason, Message, catch_exit, exit_async, hibernate, is_receiving,
-    open_message, report, self_pid, sleep, trap_exit,
+    open_message, report, self_pid, sleep, trap_exit, yield_now,
 };
 
 use super::child_error::{ChildError, ChildRef};
-use super::child_spec::ChildOpts;
-use super::child_spec::{ChildCount, ChildInfo};
-use super::engine::{Command, End, EndReply, Engine, NewChild, Retry, StartReply};
+use super::child_spec::{ChildCount, ChildInfo, ChildOpts};
+use super::command::{Command, EndReply, NewChild, StartReply};
+use super::engine::{Engine, Retry};
 use super::flags::SupFlags;
 use super::flights::Landed;
+use super::plan::End;
 use super::requests::{
     CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren,
 };
@@ -101,6 +102,9 @@ async fn fail(ack: InitAck<()>, name: Option<&StartName>, listed: Listed, error:
     ack.fail(error, reason).await
 }
 
+/// After this many starts, the supervisor gives way to other processes.
+const LANDINGS_MAX: u32 = 64;
+
 /// What happens next.
 enum Event {
     Message(Envelope),
@@ -113,13 +117,21 @@ enum Event {
 
 impl Engine {
     async fn serve(&mut self, opener: Option<Opener>) -> End {
+        let mut landings = 0_u32;
         loop {
             if let Some(end) = self.end.take() {
                 return end;
             }
             match self.next_event().await {
                 Event::Message(message) => self.message(message, opener.as_ref()),
-                Event::Landed(landed) => self.landed(landed),
+                Event::Landed(landed) => {
+                    self.landed(landed);
+                    // Starts that return at once are no suspension points.
+                    landings = (landings + 1) % LANDINGS_MAX;
+                    if landings == 0 {
+                        yield_now().await;
+                    }
+                }
                 Event::Due => self.due(),
                 Event::Idle => hibernate().await,
             }

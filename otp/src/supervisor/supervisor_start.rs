@@ -8,7 +8,7 @@ use fika_runtime::{ExitReason, Message, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::child_spec::{ChildId, ChildSpec, Template};
-use super::engine::NewChild;
+use super::command::NewChild;
 use super::flags::{SpecError, SupFlags, check_childspecs};
 use super::run::{Setup, opener, run};
 use super::{DynamicSupervisor, SimpleSupervisor, Supervisor};

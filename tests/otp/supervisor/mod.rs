@@ -38,7 +38,8 @@ use fika::gen_server::{ServerRef, Start, StartError};
 use fika::message::Term;
 use fika::prelude::*;
 use fika::supervisor::{
-    self, ChildCount, ChildInfo, ChildSpec, ChildState, SupFlags, Supervises, Supervisor, Template,
+    self, ChildCount, ChildError, ChildInfo, ChildSpec, ChildState, SupFlags, Supervises,
+    Supervisor, Template,
 };
 
 use crate::wait::{down, next};
@@ -156,6 +157,12 @@ async fn states<S: Supervises>(supervisor: &ServerRef<S>) -> Vec<(String, ChildS
     children
         .map(|child| (child.id.map_or(String::new(), |id| id.as_str().to_owned()), child.child))
         .collect()
+}
+
+/// Checks that a supervisor does not end: one that does still counts its children, but changes none.
+async fn goes_on(supervisor: &ServerRef<Supervisor>) {
+    let unknown = supervisor.delete_child("nobody").await;
+    assert!(matches!(unknown, Err(ChildError::NotFound { .. })), "{unknown:?}");
 }
 
 /// Checks that nobody was started.

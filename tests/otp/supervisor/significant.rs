@@ -25,6 +25,7 @@ async fn nonsignificant_temporary() {
             let top = top(flags(auto), vec![worker("a"), spec]).await;
             up_of("a").await;
             end(up_of("t").await, reason).await;
+            goes_on(&top).await;
             assert_eq!(count(&top).await, [1, 1, 0, 1]);
         }
     }
@@ -43,6 +44,7 @@ async fn nonsignificant_transient() {
             if restarts {
                 up_of("t").await;
             }
+            goes_on(&top).await;
             assert_eq!(count(&top).await, [2, if restarts { 2 } else { 1 }, 0, 2]);
         }
     }
@@ -61,9 +63,11 @@ async fn significant_temporary() {
             up_of("u").await;
             // An end that the supervisor has caused does not count.
             top.terminate_child("u").await.unwrap();
+            goes_on(&top).await;
             assert_eq!(count(&top).await, [3, 3, 0, 3]);
             end(s, reason.clone()).await;
             if auto == AutoShutdown::AllSignificant {
+                goes_on(&top).await;
                 assert_eq!(count(&top).await, [2, 2, 0, 2]);
                 end(t, reason.clone()).await;
             }

@@ -1,6 +1,9 @@
 //! How supervisors end their children, and themselves.
 
+use std::sync::{Arc, Mutex};
+
 use fika::gen_server::Start;
+use fika::inspect::is_process_alive;
 use fika::prelude::*;
 use fika::process::unlink;
 use fika::supervisor::{self, ChildSpec, Shutdown, SupFlags, Template};
@@ -19,30 +22,41 @@ async fn shut_down(top: &ServerRef<Supervisor>) -> ExitReason {
 /// SUP-6, SUP-7: all are waited for, in reverse order.
 #[fika::test(workers = 2)]
 async fn sup_stop_infinity() {
-    let me = self_pid();
+    let (me, started) = (self_pid(), Arc::new(Mutex::new(Vec::<Pid>::new())));
     let slow = |id: &'static str| {
-        let start = move || async move {
-            let pid = spawn_link(async move {
-                trap_exit(true);
-                announce(me, id, self_pid());
-                receive! { Exit { .. } => {} }
-                send(me, id.to_owned());
-                receive! { Stop(reason) => exit(reason) }
-            });
-            pid
+        let started = started.clone();
+        let start = move || {
+            let (started, seen) = (started.clone(), started.clone());
+            async move {
+                let pid = spawn_link(async move {
+                    trap_exit(true);
+                    announce(me, id, self_pid());
+                    receive! { Exit { .. } => {} }
+                    let pids = seen.lock().unwrap().clone();
+                    for later in pids.into_iter().skip_while(|pid| *pid != self_pid()).skip(1) {
+                        assert!(!is_process_alive(later).await, "{later} was started after {id}");
+                    }
+                    send(me, id.to_owned());
+                    receive! { Stop(reason) => exit(reason) }
+                });
+                started.lock().unwrap().push(pid);
+                pid
+            }
         };
         ChildSpec::new(id, start).shutdown(Shutdown::Infinity)
     };
-    let top = top(SupFlags::one_for_one(), vec![slow("a"), slow("b")]).await;
-    let (a, b) = (up_of("a").await, up_of("b").await);
+    let top = top(SupFlags::one_for_one(), vec![slow("a"), slow("b"), slow("c")]).await;
+    for _ in 0..3 {
+        up().await;
+    }
+    let children = started.lock().unwrap().clone();
     let pid = pid_of(&top);
     exit_process(pid, ExitReason::Shutdown);
-    for (id, child) in [("b", b), ("a", a)] {
+    for (left, id) in [(3, "c"), (2, "b"), (1, "a")] {
         assert_eq!(crate::wait::next::<String>().await, id);
-        // It is still there, and the next one was not told.
-        assert_eq!(count(&top).await[1], if id == "b" { 2 } else { 1 });
-        assert!(has_none::<String>().await && has_none::<Exit>().await);
-        end(child, ExitReason::Shutdown).await;
+        assert_eq!(count(&top).await[1], left);
+        assert!(has_none::<Exit>().await);
+        end(children[left - 1], ExitReason::Shutdown).await;
     }
     assert_eq!(exit_from(pid).await, ExitReason::Shutdown);
 }

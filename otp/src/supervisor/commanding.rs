@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 
 use super::child_error::{ChildError, ChildRef};
 use super::children::{Key, State};
+use super::command::{Command, NewChild, StartReply};
 use super::decide::{self, Occasion};
-use super::engine::{Command, Engine, NewChild, StartReply};
+use super::engine::Engine;
 use super::plan::Deferred;
 use crate::r#gen::ReplyTo;
 
@@ -95,15 +96,6 @@ impl Engine {
                 }
                 Some(Some((target, command))) => self.act(key, target, command),
             }
-        }
-    }
-}
-
-impl Command {
-    fn fail(self, error: ChildError) {
-        match self {
-            Command::Start(_, reply) | Command::Restart(reply) => reply.reply(Err(error)),
-            Command::Terminate(reply) | Command::Delete(reply) => reply.reply(Err(error)),
         }
     }
 }
