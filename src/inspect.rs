@@ -26,7 +26,7 @@
 //! computes without a pause answers late. The functions return `None` if the process has ended.
 
 pub use fika_runtime::{
-    InfoItem, Item, Processes, Snapshot, Status, SuspendError, bump_reductions, info,
+    InfoItem, Item, Processes, Snapshot, Status, SuspendError, bump_reductions, has_ended, info,
     is_process_alive, process_count, process_info, processes, processes_iter, resume_process,
     set_label, suspend_process,
 };

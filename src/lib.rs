@@ -134,7 +134,9 @@ mod signals;
 mod sim_test;
 
 #[doc(inline)]
-pub use fika_otp::{agent, gen_server, proc_lib, registry, supervisor_bridge, sys, task};
+pub use fika_otp::{
+    agent, gen_server, proc_lib, registry, supervisor, supervisor_bridge, sys, task,
+};
 
 pub use fika_macros::{main, message, receive, remote, test};
 

@@ -10,6 +10,7 @@ mod r#gen;
 pub mod gen_server;
 pub mod proc_lib;
 pub mod registry;
+pub mod supervisor;
 pub mod supervisor_bridge;
 pub mod sys;
 pub mod task;

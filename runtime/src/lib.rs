@@ -89,14 +89,15 @@ pub use process::{
 pub use process::{
     Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer,
     catch_exit, current_node, demonitor, demonitor_flush, exit, exit_async, exit_process,
-    exit_reason, is_in_destructor, link, make_ref, monitor, open_message, process_count,
-    read_timer, register, registered, run_lookup, self_node, self_pid, send, send_after, sleep,
-    spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor, spawn_monitor_on, spawn_on,
-    spawn_open_service, spawn_open_service_monitor, spawn_service, start_timer, timeout, trap_exit,
-    try_self_pid, try_spawn_on, unlink, unregister, whereis, yield_now, yield_to_driver,
+    exit_reason, is_in_destructor, is_receiving, link, make_ref, monitor, open_message,
+    process_count, read_timer, register, registered, run_lookup, self_node, self_pid, send,
+    send_after, sleep, spawn, spawn_blocking, spawn_link, spawn_link_on, spawn_monitor,
+    spawn_monitor_on, spawn_on, spawn_open_service, spawn_open_service_monitor, spawn_service,
+    start_timer, timeout, trap_exit, try_self_pid, try_spawn_on, unlink, unregister, whereis,
+    yield_now, yield_to_driver,
 };
 pub use process::{
-    Processes, SuspendError, bump_reductions, group_leader, hibernate, is_process_alive,
+    Processes, SuspendError, bump_reductions, group_leader, has_ended, hibernate, is_process_alive,
     process_info, processes, processes_iter, resume_process, set_group_leader, set_label,
     set_priority, suspend_process,
 };

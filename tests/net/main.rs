@@ -33,6 +33,7 @@ mod send_timeout;
 mod services;
 mod settings;
 mod slow;
+mod supervised;
 mod ticks;
 mod transports;
 mod turns;

@@ -25,6 +25,7 @@ mod process;
 mod receive;
 mod scheduler;
 mod signal;
+mod supervisor;
 mod supervisor_bridge;
 mod sys;
 mod timer;

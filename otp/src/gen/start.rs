@@ -21,6 +21,8 @@ use fika_runtime::{
     self_pid, spawn_opt, timeout, unlink, whereis,
 };
 
+use serde::{Deserialize, Serialize};
+
 use super::behaviour::{Behaviour, Listed};
 use super::server_ref::{Address, Via};
 
@@ -107,7 +109,7 @@ impl Start {
 }
 
 /// Why a process did not start.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StartError {
     /// The name is taken by this process. Nothing was started.

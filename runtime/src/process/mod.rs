@@ -52,14 +52,14 @@ pub use self::deliver::{SendError, SystemMonitor, system_monitor};
 pub(crate) use self::failure::{catch, contain, drop_each, install_panic_hook};
 pub use self::failure::{catch_exit, contain_call, exit_reason};
 pub use self::inspect::{
-    Ended, Processes, SuspendError, info, is_process_alive, process_info, processes,
+    Ended, Processes, SuspendError, has_ended, info, is_process_alive, process_info, processes,
     processes_iter, resume_process, suspend_process,
 };
 pub(crate) use self::life::{end, run};
 #[cfg(feature = "observe")]
 pub use self::receive::messages_looked_at;
 pub use self::receive::{
-    Next, Opened, Receive, Wanted, is_wanted, open_message, open_wanted, wanted,
+    Next, Opened, Receive, Wanted, is_receiving, is_wanted, open_message, open_wanted, wanted,
 };
 pub use self::relations::{
     AliasOpts, MonitorAlias, MonitorOpts, alias, alias_with, demonitor, demonitor_flush, link,

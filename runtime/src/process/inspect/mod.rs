@@ -8,6 +8,6 @@ mod processes;
 mod suspend;
 
 pub use self::ended::Ended;
-pub use self::process_info::{is_process_alive, process_info};
+pub use self::process_info::{has_ended, is_process_alive, process_info};
 pub use self::processes::{Processes, processes, processes_iter};
 pub use self::suspend::{SuspendError, resume_process, suspend_process};

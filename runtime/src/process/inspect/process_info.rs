@@ -60,6 +60,34 @@ pub async fn process_info(pid: Pid, items: &[Item]) -> Option<Vec<InfoItem>> {
     }
 }
 
+/// Returns whether a process of this node has ended. It answers at once: `false` also for a process
+/// that is about to end, and for one of another node.
+///
+/// After the [`Exit`](crate::Exit) of a link or the [`Down`](crate::Down) of a monitor it is true. A
+/// process can also send an exit signal by [`exit_process`](crate::exit_process), without ending.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Exit, Node, has_ended, self_pid, spawn_link, trap_exit};
+/// # use fika_macros::receive;
+/// # Node::builder().build().unwrap().block_on(async {
+/// trap_exit(true);
+/// let child = spawn_link(async {});
+/// receive! { Exit { from, .. } if from == child => assert!(has_ended(child)) }
+/// assert!(!has_ended(self_pid()));
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn has_ended(pid: Pid) -> bool {
+    context::process("has_ended", |me| {
+        pid.node() == me.node.id && me.node.table.is_known_alive(pid.local()) == Some(false)
+    })
+}
+
 /// Returns whether a process of this node is alive (Erlang's `is_process_alive/1`). A process that
 /// has received a fatal signal is not alive, even if its destructors still run. So after an
 /// [`exit_process`](crate::exit_process) that ends the process, the result is false.

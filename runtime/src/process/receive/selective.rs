@@ -236,6 +236,27 @@ impl Drop for Receive {
     }
 }
 
+/// Returns whether a `receive!` of the running process is under way, in another branch of its future.
+/// A process has one mailbox, so a second `receive!` would panic.
+///
+/// A library that polls futures of a program beside a `receive!` of its own lets theirs go first.
+///
+/// ```
+/// # extern crate fika_runtime as fika;
+/// # use fika::{Node, is_receiving};
+/// # Node::builder().build().unwrap().block_on(async {
+/// assert!(!is_receiving());
+/// # });
+/// ```
+///
+/// # Panics
+/// Outside of a process.
+#[must_use]
+#[track_caller]
+pub fn is_receiving() -> bool {
+    context::process("is_receiving", |me| me.control.receiving.get().is_some())
+}
+
 /// Opens a message that a `receive!` took without naming its type. `None` if the message is not an
 /// `M`, or came from another node and does not decode, which is reported.
 ///

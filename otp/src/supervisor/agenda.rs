@@ -1,0 +1,42 @@
+//! What a supervisor does at a later time.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use fika_runtime::Time;
+
+use super::children::Key;
+
+/// Something that a supervisor does at a later time. It is void if the child's token has changed.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Due {
+    /// Kill a child that has not ended in time.
+    Kill(Key, u64),
+    /// Restart a child whose pause is over.
+    Restart(Key, u64),
+    /// No longer wait for a start, when the supervisor ends.
+    LeaveStart(Key),
+}
+
+/// The things to do, the earliest first. What became void stays until its time.
+#[derive(Default)]
+pub(super) struct Agenda(BinaryHeap<Reverse<(Time, Due)>>);
+
+impl Agenda {
+    pub(super) fn add(&mut self, at: Time, due: Due) {
+        self.0.push(Reverse((at, due)));
+    }
+
+    /// Returns when the next thing is due.
+    pub(super) fn next(&self) -> Option<Time> {
+        self.0.peek().map(|Reverse((at, _))| *at)
+    }
+
+    /// Takes the next thing that is due by now.
+    pub(super) fn take(&mut self, now: Time) -> Option<Due> {
+        if self.next()? > now {
+            return None;
+        }
+        self.0.pop().map(|Reverse((_, due))| due)
+    }
+}

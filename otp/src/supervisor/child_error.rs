@@ -1,0 +1,125 @@
+//! Why a supervisor did not do what was asked about a child: [`ChildError`].
+
+use std::fmt;
+
+use fika_macros::Message;
+use fika_runtime::Pid;
+use serde::{Deserialize, Serialize};
+
+use super::child_spec::ChildId;
+use super::flags::SpecError;
+use crate::r#gen::{CallError, StartError};
+
+/// A child, as a request names it.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum ChildRef {
+    /// By its id.
+    Id(ChildId),
+    /// By its process, under a supervisor whose children have no ids.
+    Pid(Pid),
+}
+
+impl From<Pid> for ChildRef {
+    fn from(pid: Pid) -> ChildRef {
+        ChildRef::Pid(pid)
+    }
+}
+
+impl fmt::Display for ChildRef {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChildRef::Id(id) => id.fmt(f),
+            ChildRef::Pid(pid) => pid.fmt(f),
+        }
+    }
+}
+
+/// Why a supervisor did not do what was asked about a child. Its text names the child.
+#[derive(Clone, Debug, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::ChildError")]
+#[non_exhaustive]
+pub enum ChildError {
+    /// A child with this id runs already (OTP's `{already_started, Pid}`).
+    AlreadyStarted {
+        /// The child.
+        child: ChildRef,
+        /// Its process.
+        pid: Pid,
+    },
+    /// A child with this id is known, and does not run: restart or delete it (OTP's
+    /// `already_present`).
+    AlreadyPresent {
+        /// The child.
+        child: ChildRef,
+    },
+    /// The supervisor has no such child (OTP's `not_found`).
+    NotFound {
+        /// The child.
+        child: ChildRef,
+    },
+    /// The child runs: terminate it first (OTP's `running`).
+    Running {
+        /// The child.
+        child: ChildRef,
+        /// Its process.
+        pid: Pid,
+    },
+    /// The child has ended, and its supervisor is about to restart it (OTP's `restarting`).
+    Restarting {
+        /// The child.
+        child: ChildRef,
+    },
+    /// The child did not start.
+    Failed {
+        /// Its id, unless it has none.
+        id: Option<ChildId>,
+        /// Why.
+        error: StartError,
+    },
+    /// The specification does not fit the supervisor's flags.
+    Invalid(SpecError),
+    /// The children of this supervisor have no ids (OTP's `simple_one_for_one`).
+    Refused,
+    /// The supervisor did not answer.
+    #[serde(skip)]
+    Call(CallError),
+}
+
+impl fmt::Display for ChildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            ChildError::AlreadyStarted { child, pid } => {
+                write!(f, "already_started: the child {child} runs as {pid}")
+            }
+            ChildError::AlreadyPresent { child } => {
+                write!(f, "already_present: the child {child} does not run; restart or delete it")
+            }
+            ChildError::NotFound { child } => {
+                write!(f, "not_found: the supervisor has no child {child}")
+            }
+            ChildError::Running { child, pid } => {
+                write!(f, "running: the child {child} runs as {pid}; terminate it first")
+            }
+            ChildError::Restarting { child } => {
+                write!(f, "restarting: the supervisor is about to restart the child {child}")
+            }
+            ChildError::Failed { id: Some(id), error } => {
+                write!(f, "the child {id} did not start: {error}")
+            }
+            ChildError::Failed { id: None, error } => write!(f, "the child did not start: {error}"),
+            ChildError::Invalid(error) => error.fmt(f),
+            ChildError::Refused => f.write_str(
+                "simple_one_for_one: the children of this supervisor have no ids; use their pids",
+            ),
+            ChildError::Call(error) => error.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for ChildError {}
+
+impl From<CallError> for ChildError {
+    fn from(error: CallError) -> ChildError {
+        ChildError::Call(error)
+    }
+}

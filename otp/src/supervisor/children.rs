@@ -1,0 +1,206 @@
+//! The children of a supervisor, found by key, id and pid. Every operation costs the same for a few
+//! children and for a million, up to the logarithm of an ordered map.
+
+use std::collections::{BTreeMap, HashMap};
+use std::ops::{Bound, RangeBounds};
+
+use fika_runtime::{ExitReason, Pid, Reference};
+
+use super::backoff::Failures;
+use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType};
+use super::starter::Starter;
+
+/// The number of a child. Later children have larger numbers, and a number is never used again.
+pub(super) type Key = u64;
+
+pub(super) struct Child {
+    pub(super) id: Option<ChildId>,
+    /// `None` while a start is under way, and for a temporary child after its start.
+    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) opts: ChildOpts,
+    pub(super) failures: Option<Box<Failures>>,
+    pub(super) restarts: u64,
+    state: State,
+}
+
+/// What a child does.
+pub(super) enum State {
+    /// Its start is under way: a first one, or a restart.
+    Starting {
+        again: bool,
+    },
+    Running(Pid),
+    /// Its process is about to end, or has ended. The `Down` of the monitor says that it has.
+    Ending(Pid, Box<Ending>),
+    /// Its restart is put off. The token tells this time from others.
+    Restarting {
+        token: u64,
+    },
+    Stopped,
+}
+
+/// The end of a child that is waited for.
+pub(super) struct Ending {
+    pub(super) monitor: Reference,
+    /// The reason of the exit signal that has come by the link.
+    pub(super) seen: Option<ExitReason>,
+    /// Whether the supervisor ends the child.
+    pub(super) asked: bool,
+    /// Tells the time limit of this end from others.
+    pub(super) token: u64,
+}
+
+/// The children, in the order of their specifications.
+#[derive(Default)]
+pub(super) struct Children {
+    children: BTreeMap<Key, Child>,
+    ids: HashMap<ChildId, Key>,
+    pids: HashMap<Pid, Key>,
+    monitors: HashMap<Reference, Key>,
+    next: Key,
+    count: ChildCount,
+    /// The significant children that run or will.
+    significant: usize,
+}
+
+impl Children {
+    /// Adds a child that does not run.
+    pub(super) fn add(
+        &mut self,
+        id: Option<ChildId>,
+        start: Box<dyn Starter>,
+        opts: ChildOpts,
+    ) -> Key {
+        let key = self.next;
+        self.next += 1;
+        if let Some(id) = &id {
+            self.ids.insert(id.clone(), key);
+        }
+        self.count.specs += 1;
+        *self.of_kind(opts.kind) += 1;
+        let failures = opts.backoff.map(|backoff| Box::new(Failures::new(backoff)));
+        let start = Some(start);
+        let child = Child { id, start, opts, failures, restarts: 0, state: State::Stopped };
+        self.children.insert(key, child);
+        key
+    }
+
+    fn of_kind(&mut self, kind: ChildType) -> &mut usize {
+        match kind {
+            ChildType::Worker => &mut self.count.workers,
+            ChildType::Supervisor => &mut self.count.supervisors,
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: Key) {
+        self.set_state(key, State::Stopped);
+        let Some(child) = self.children.remove(&key) else { return };
+        if let Some(id) = &child.id {
+            self.ids.remove(id);
+        }
+        self.count.specs -= 1;
+        *self.of_kind(child.opts.kind) -= 1;
+    }
+
+    /// Sets the state, and keeps the maps and the counts true. Returns the state before.
+    pub(super) fn set_state(&mut self, key: Key, state: State) -> Option<State> {
+        let child = self.children.get_mut(&key)?;
+        match &child.state {
+            State::Running(pid) => {
+                self.pids.remove(pid);
+                self.count.active -= 1;
+            }
+            State::Ending(pid, ending) => {
+                self.pids.remove(pid);
+                self.monitors.remove(&ending.monitor);
+                self.count.active -= 1;
+            }
+            _ => {}
+        }
+        match &state {
+            State::Running(pid) => {
+                self.pids.insert(*pid, key);
+                self.count.active += 1;
+            }
+            State::Ending(pid, ending) => {
+                self.pids.insert(*pid, key);
+                self.monitors.insert(ending.monitor, key);
+                self.count.active += 1;
+            }
+            _ => {}
+        }
+        if child.opts.significant {
+            let runs = |state: &State| usize::from(!matches!(state, State::Stopped));
+            self.significant = self.significant + runs(&state) - runs(&child.state);
+        }
+        Some(std::mem::replace(&mut child.state, state))
+    }
+
+    pub(super) fn get(&self, key: Key) -> Option<&Child> {
+        self.children.get(&key)
+    }
+
+    /// Returns a child, to change anything but its state.
+    pub(super) fn get_mut(&mut self, key: Key) -> Option<&mut Child> {
+        self.children.get_mut(&key)
+    }
+
+    /// Returns what a child does. `None` if there is no such child any more.
+    pub(super) fn state(&self, key: Key) -> Option<&State> {
+        self.children.get(&key).map(|child| &child.state)
+    }
+
+    pub(super) fn ending_mut(&mut self, key: Key) -> Option<&mut Ending> {
+        match &mut self.children.get_mut(&key)?.state {
+            State::Ending(_, ending) => Some(ending),
+            _ => None,
+        }
+    }
+
+    pub(super) fn by_id(&self, id: &ChildId) -> Option<Key> {
+        self.ids.get(id).copied()
+    }
+
+    pub(super) fn by_pid(&self, pid: Pid) -> Option<Key> {
+        self.pids.get(&pid).copied()
+    }
+
+    pub(super) fn by_monitor(&self, monitor: Reference) -> Option<Key> {
+        self.monitors.get(&monitor).copied()
+    }
+
+    pub(super) fn keys(&self, range: impl RangeBounds<Key>) -> impl Iterator<Item = Key> {
+        self.children.range(range).map(|(key, _)| *key)
+    }
+
+    /// Returns the children that were specified after this one.
+    pub(super) fn keys_after(&self, key: Key) -> impl Iterator<Item = Key> {
+        self.keys((Bound::Excluded(key), Bound::Unbounded))
+    }
+
+    pub(super) fn count(&self) -> ChildCount {
+        self.count
+    }
+
+    /// Returns how many significant children run or will.
+    pub(super) fn significant(&self) -> usize {
+        self.significant
+    }
+
+    /// Lists the children, the newest first.
+    pub(super) fn list(&self) -> Vec<ChildInfo> {
+        self.children.values().rev().map(Child::info).collect()
+    }
+}
+
+impl Child {
+    fn info(&self) -> ChildInfo {
+        let child = match &self.state {
+            State::Running(pid) | State::Ending(pid, _) => ChildState::Running(*pid),
+            State::Starting { again: false } => ChildState::Starting,
+            State::Starting { again: true } | State::Restarting { .. } => ChildState::Restarting,
+            State::Stopped => ChildState::Stopped,
+        };
+        ChildInfo { id: self.id.clone(), child, kind: self.opts.kind, restarts: self.restarts }
+    }
+}

@@ -1,0 +1,101 @@
+//! Requests that change the children.
+
+use std::collections::VecDeque;
+
+use super::child_error::{ChildError, ChildRef};
+use super::children::{Key, State};
+use super::command::{Command, NewChild, StartReply};
+use super::decide::{self, Occasion};
+use super::engine::Engine;
+use super::plan::Deferred;
+use crate::r#gen::ReplyTo;
+
+impl Engine {
+    /// Adds a child and starts it (SUP-16).
+    pub(super) fn start_child(&mut self, child: NewChild, reply: ReplyTo<StartReply>) {
+        if self.plan.is_some() {
+            return self.deferred.push_back(Deferred::Start(Box::new(child), reply));
+        }
+        if let Some(id) = &child.id
+            && let Some(key) = self.children.by_id(id)
+        {
+            let target = ChildRef::Id(id.clone());
+            return self.act(key, target, Command::Start(Box::new(child), reply));
+        }
+        let key = self.children.add(child.id, child.start, child.opts);
+        self.launch(key, Occasion::First, Some(reply));
+    }
+
+    /// Takes a request about a child.
+    pub(super) fn command(&mut self, target: ChildRef, command: Command) {
+        if self.plan.is_some() {
+            return self.deferred.push_back(Deferred::Command(target, command));
+        }
+        let found = match &target {
+            ChildRef::Id(_) if !self.keyed => return command.fail(ChildError::Refused),
+            ChildRef::Id(id) => self.children.by_id(id),
+            ChildRef::Pid(pid) => self.children.by_pid(*pid),
+        };
+        match found {
+            Some(key) => self.act(key, target, command),
+            None => command.fail(ChildError::NotFound { child: target }),
+        }
+    }
+
+    /// Does what was asked about a child, or keeps it until the child's start or end is over.
+    fn act(&mut self, key: Key, target: ChildRef, command: Command) {
+        let restart = self.children.get(key).map(|child| child.opts.restart);
+        match (self.children.state(key), command) {
+            (Some(State::Starting { .. } | State::Ending(..)), command) => {
+                self.queues.entry(key).or_default().push_back((target, command));
+            }
+            (Some(State::Running(_)), command @ Command::Terminate(_)) => {
+                self.queues.entry(key).or_default().push_front((target, command));
+                self.stop(key);
+            }
+            (Some(State::Running(pid)), Command::Start(_, reply)) => {
+                reply.reply(Err(ChildError::AlreadyStarted { child: target, pid: *pid }));
+            }
+            (Some(State::Running(pid)), command) => {
+                let pid = *pid;
+                command.fail(ChildError::Running { child: target, pid });
+            }
+            (Some(State::Restarting { .. }), Command::Terminate(reply)) => {
+                let fate = decide::after_stop(restart.unwrap_or_default(), self.keyed);
+                self.give_fate(key, fate);
+                reply.reply(Ok(()));
+            }
+            (Some(State::Restarting { .. } | State::Stopped), Command::Start(_, reply)) => {
+                reply.reply(Err(ChildError::AlreadyPresent { child: target }));
+            }
+            (Some(State::Restarting { .. }), command) => {
+                command.fail(ChildError::Restarting { child: target });
+            }
+            (Some(State::Stopped), Command::Restart(reply)) => {
+                self.launch(key, Occasion::Again, Some(reply));
+            }
+            (Some(State::Stopped), Command::Delete(reply)) => {
+                self.children.remove(key);
+                reply.reply(Ok(()));
+            }
+            (Some(State::Stopped) | None, Command::Terminate(reply)) => reply.reply(Ok(())),
+            (None, Command::Start(child, reply)) => self.start_child(*child, reply),
+            (None, command) => command.fail(ChildError::NotFound { child: target }),
+        }
+    }
+
+    /// Does what was asked about a child while it started or ended.
+    pub(super) fn settle(&mut self, key: Key) {
+        while !matches!(self.children.state(key), Some(State::Starting { .. } | State::Ending(..)))
+        {
+            match self.queues.get_mut(&key).map(VecDeque::pop_front) {
+                None => return,
+                Some(None) => {
+                    self.queues.remove(&key);
+                    return;
+                }
+                Some(Some((target, command))) => self.act(key, target, command),
+            }
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! Ends of children: those that the supervisor asks for, and others.
+
+use fika_runtime::{Down, ExitReason, Pid, exit_process, has_ended, monitor};
+
+use super::agenda::Due;
+use super::child_spec::Shutdown;
+use super::children::{Ending, Key, State};
+use super::decide::{self, Fate};
+use super::engine::Engine;
+use super::plan::{Deferred, End};
+use super::report;
+
+impl Engine {
+    /// Asks a child to end (SUP-7), unless that was done.
+    pub(super) fn stop(&mut self, key: Key) {
+        let token = self.token();
+        let Some(child) = self.children.get(key) else { return };
+        let shutdown = child.opts.shutdown;
+        let pid = match self.children.state(key) {
+            Some(State::Running(pid)) => {
+                let pid = *pid;
+                let ending = Ending { monitor: monitor(pid), seen: None, asked: true, token };
+                self.children.set_state(key, State::Ending(pid, Box::new(ending)));
+                pid
+            }
+            Some(State::Ending(pid, ending)) if !ending.asked => {
+                let pid = *pid;
+                if let Some(ending) = self.children.ending_mut(key) {
+                    (ending.asked, ending.token) = (true, token);
+                }
+                pid
+            }
+            _ => return,
+        };
+        match shutdown {
+            Shutdown::BrutalKill => exit_process(pid, ExitReason::Kill),
+            Shutdown::Infinity => exit_process(pid, ExitReason::Shutdown),
+            Shutdown::Timeout(limit) => {
+                exit_process(pid, ExitReason::Shutdown);
+                self.agenda.add(self.now() + limit, Due::Kill(key, token));
+            }
+        }
+    }
+
+    /// Takes an exit signal.
+    pub(super) fn exit_signal(&mut self, from: Pid, reason: ExitReason) {
+        if from == self.parent {
+            self.begin_end(End::Exit(reason));
+        } else if let Some(key) = self.children.by_pid(from) {
+            self.child_exits(key, from, reason);
+        } else if !self.flights.is_empty() {
+            self.early.insert(from, reason);
+        }
+        self.proceed();
+    }
+
+    pub(super) fn child_exits(&mut self, key: Key, pid: Pid, reason: ExitReason) {
+        if let Some(ending) = self.children.ending_mut(key) {
+            ending.seen.get_or_insert(reason);
+        } else if pid.node() == self.me.node() && !has_ended(pid) {
+            let token = self.token();
+            let monitor = monitor(pid);
+            let ending = Ending { monitor, seen: Some(reason), asked: false, token };
+            self.children.set_state(key, State::Ending(pid, Box::new(ending)));
+        } else {
+            // If it is on another node, that may be gone: a monitor would have to connect to it.
+            self.children.set_state(key, State::Stopped);
+            self.has_ended(key, pid, reason, false);
+        }
+    }
+
+    /// Takes the end of a child.
+    pub(super) fn down(&mut self, down: Down) {
+        let Some(key) = self.children.by_monitor(down.monitor) else { return };
+        let Some(State::Ending(pid, ending)) = self.children.set_state(key, State::Stopped) else {
+            return;
+        };
+        let reason = match down.reason {
+            ExitReason::Noproc => ending.seen.unwrap_or(ExitReason::Noproc),
+            reason => reason,
+        };
+        self.has_ended(key, pid, reason, ending.asked);
+        self.proceed();
+    }
+
+    fn has_ended(&mut self, key: Key, pid: Pid, reason: ExitReason, asked: bool) {
+        if asked || self.plan.as_ref().is_some_and(|plan| plan.stops(key)) {
+            self.has_stopped(key, pid, &reason);
+        } else {
+            self.ended(key, pid, reason);
+        }
+        self.settle(key);
+    }
+
+    /// Takes the end of a child that the supervisor has ended.
+    fn has_stopped(&mut self, key: Key, pid: Pid, reason: &ExitReason) {
+        let Some(child) = self.children.get(key) else { return };
+        let opts = child.opts;
+        if !decide::ends_as_asked(opts.shutdown, opts.restart, reason) {
+            self.report(key, Some(pid), reason, report::Event::ShutdownError);
+        }
+        self.give_fate(key, decide::after_stop(opts.restart, self.keyed));
+    }
+
+    /// Takes the end of a child on its own.
+    pub(super) fn ended(&mut self, key: Key, pid: Pid, reason: ExitReason) {
+        if let Some(plan) = &self.plan {
+            if !plan.ends() {
+                self.deferred.push_back(Deferred::Ended(key, pid, reason));
+            }
+            return;
+        }
+        let Some(child) = self.children.get(key) else { return };
+        let (opts, pauses) = (child.opts, child.failures.is_some());
+        if decide::is_reported(opts.restart, &reason) {
+            self.report(key, Some(pid), &reason, report::Event::ChildTerminated);
+        }
+        match decide::after_end(opts.restart, &reason, self.keyed) {
+            Fate::Restart if pauses => return self.put_off(key),
+            Fate::Restart => return self.restart(key),
+            fate => self.give_fate(key, fate),
+        }
+        let auto = self.flags.auto_shutdown;
+        if decide::shuts_down(auto, opts.significant, self.children.significant()) {
+            self.begin_end(End::Exit(ExitReason::Shutdown));
+        }
+    }
+
+    /// Does what is due.
+    pub(super) fn due(&mut self) {
+        let now = self.now();
+        while let Some(due) = self.agenda.take(now) {
+            match due {
+                Due::Kill(key, token) => match self.children.state(key) {
+                    Some(State::Ending(pid, ending)) if ending.token == token => {
+                        exit_process(*pid, ExitReason::Kill);
+                    }
+                    _ => {}
+                },
+                Due::Restart(key, token) => self.retry(key, token),
+                Due::LeaveStart(key) => {
+                    if matches!(self.children.state(key), Some(State::Starting { .. })) {
+                        self.children.set_state(key, State::Stopped);
+                    }
+                }
+            }
+        }
+        self.proceed();
+    }
+}

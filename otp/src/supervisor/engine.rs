@@ -1,0 +1,144 @@
+//! The state of a supervisor. What it does when something happens to a child is in `starting`,
+//! `ending`, `planning` and `commanding`.
+//!
+//! Nothing here waits. A start is a future that is polled beside the mailbox (`flights`); the end of
+//! a child is the `Down` of a monitor; a time limit is an entry of the agenda. So the supervisor
+//! answers while a child takes its time. A child is always in one `State`:
+//!
+//! | state | by | next |
+//! |---|---|---|
+//! | `Starting` | `launch` | `Running`, `Stopped`, or `Restarting` if a restart has failed |
+//! | `Running` | `landed` | `Ending`, or `Stopped` when it has ended |
+//! | `Ending` | `stop`, or an exit signal of a child that lives | `Stopped`, when the `Down` has come |
+//! | `Restarting` | `put_off` | `Starting` |
+//! | `Stopped` | | `Starting` |
+//!
+//! The exit signal of a link says that a child has ended, but a process can also send one while it
+//! lives. So a child counts as ended only when its process is gone: its next `init` never overlaps
+//! with it. The link stays until then, so no child is left behind if the supervisor is killed
+//! meanwhile. (OTP removes the link first.)
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::pin::Pin;
+use std::time::Duration;
+
+use fika_macros::Message;
+use fika_runtime::{ExitReason, Node, Pid, Sleep, Time};
+
+use super::agenda::Agenda;
+use super::child_error::ChildRef;
+use super::children::{Children, Key};
+use super::command::{Command, StartReply};
+use super::decide::{Intensity, Occasion};
+use super::flags::SupFlags;
+use super::flights::Flights;
+use super::plan::{Deferred, End, Plan};
+use super::report;
+use crate::r#gen::behaviour::Listed;
+use crate::r#gen::{InitAck, ReplyTo};
+
+/// Try a restart again, after the messages that have come meanwhile (SUP-13).
+#[derive(Message)]
+#[message(local)]
+pub(super) struct Retry {
+    pub(super) key: Key,
+    pub(super) token: u64,
+}
+
+/// Why a start is under way, and who waits for it.
+pub(super) struct Launch {
+    pub(super) occasion: Occasion,
+    pub(super) reply: Option<ReplyTo<StartReply>>,
+}
+
+pub(super) struct Engine {
+    pub(super) node: Node,
+    pub(super) me: Pid,
+    pub(super) parent: Pid,
+    pub(super) flags: SupFlags,
+    /// Whether children have ids. Otherwise, the supervisor is a simple or a dynamic one.
+    pub(super) keyed: bool,
+    pub(super) listed: Listed,
+    /// Acknowledges when all children have started.
+    pub(super) ack: Option<InitAck<()>>,
+    pub(super) children: Children,
+    pub(super) flights: Flights,
+    pub(super) launches: BTreeMap<Key, Launch>,
+    /// Exit signals of unknown processes while starts are under way: a child may end before its
+    /// start function returns.
+    pub(super) early: HashMap<Pid, ExitReason>,
+    pub(super) agenda: Agenda,
+    /// Wakes the supervisor when the agenda's first entry is due.
+    pub(super) alarm: Option<(Time, Pin<Box<Sleep>>)>,
+    pub(super) intensity: Intensity,
+    pub(super) plan: Option<Plan>,
+    pub(super) deferred: VecDeque<Deferred>,
+    /// Requests about a child that starts or ends just now.
+    pub(super) queues: BTreeMap<Key, VecDeque<(ChildRef, Command)>>,
+    tokens: u64,
+    pub(super) end: Option<End>,
+    pub(super) idle: Option<Duration>,
+    pub(super) suspended: bool,
+}
+
+impl Engine {
+    pub(super) fn new(
+        listed: Listed,
+        ack: InitAck<()>,
+        flags: SupFlags,
+        keyed: bool,
+        idle: Option<Duration>,
+    ) -> Engine {
+        Engine {
+            node: fika_runtime::self_node(),
+            me: fika_runtime::self_pid(),
+            parent: ack.starter,
+            flags,
+            keyed,
+            listed,
+            ack: Some(ack),
+            children: Children::default(),
+            flights: Flights::default(),
+            launches: BTreeMap::new(),
+            early: HashMap::new(),
+            agenda: Agenda::default(),
+            alarm: None,
+            intensity: Intensity::new(flags.intensity, flags.period),
+            plan: Some(Plan::boot()),
+            deferred: VecDeque::new(),
+            queues: BTreeMap::new(),
+            tokens: 0,
+            end: None,
+            idle,
+            suspended: false,
+        }
+    }
+
+    pub(super) fn now(&self) -> Time {
+        self.node.env().now()
+    }
+
+    pub(super) fn token(&mut self) -> u64 {
+        self.tokens += 1;
+        self.tokens
+    }
+
+    pub(super) fn booted(&mut self) {
+        self.listed.behaviour.rests();
+        if let Some(ack) = self.ack.take() {
+            ack.ok(());
+        }
+    }
+
+    pub(super) fn report(
+        &self,
+        key: Key,
+        pid: Option<Pid>,
+        reason: &dyn std::fmt::Display,
+        event: report::Event,
+    ) {
+        if let Some(child) = self.children.get(key) {
+            report::child(&self.node, self.me, child, pid, reason, event);
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! The starts that are under way: futures that the supervisor polls beside its mailbox. Each has a
+//! waker of its own, so the cost of a wake-up does not depend on how many are under way.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use parking_lot::Mutex;
+
+use super::children::Key;
+use super::starter::{Outcome, Starter, Starting};
+
+/// The starts that are under way, by the child. A child has at most one.
+#[derive(Default)]
+pub(super) struct Flights {
+    flying: BTreeMap<Key, Flight>,
+    /// Those that are about to be polled.
+    batch: VecDeque<Key>,
+    ready: Arc<Ready>,
+    /// A copy of the waker in `ready`.
+    parent: Option<Arc<Waker>>,
+}
+
+struct Flight {
+    future: Starting,
+    wakes: Arc<Wakes>,
+    waker: Waker,
+}
+
+/// The starts that want to be polled.
+#[derive(Default)]
+struct Ready {
+    keys: Mutex<Vec<Key>>,
+    parent: Mutex<Option<Arc<Waker>>>,
+}
+
+struct Wakes {
+    key: Key,
+    /// Whether the key is in the list already.
+    listed: AtomicBool,
+    ready: Arc<Ready>,
+}
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        // Pairs with the reset before the poll: what happened before the wake-up is seen there.
+        if self.listed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.ready.keys.lock().push(self.key);
+        let parent = self.ready.parent.lock().clone();
+        if let Some(parent) = parent {
+            parent.wake_by_ref();
+        }
+    }
+}
+
+/// A start that has returned, with its function if that was asked for.
+pub(super) struct Landed {
+    pub(super) key: Key,
+    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) outcome: Outcome,
+}
+
+impl Flights {
+    /// Adds a start. It begins at the next poll.
+    pub(super) fn add(&mut self, key: Key, future: Starting) {
+        let wakes =
+            Arc::new(Wakes { key, listed: AtomicBool::new(true), ready: self.ready.clone() });
+        let waker = Waker::from(wakes.clone());
+        self.flying.insert(key, Flight { future, wakes, waker });
+        self.batch.push_back(key);
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.flying.is_empty()
+    }
+
+    /// Polls the starts that were woken, up to the first that has returned.
+    pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
+        if self.flying.is_empty() {
+            return Poll::Pending;
+        }
+        if !self.parent.as_ref().is_some_and(|parent| parent.will_wake(context.waker())) {
+            let parent = Some(Arc::new(context.waker().clone()));
+            self.parent.clone_from(&parent);
+            let old = std::mem::replace(&mut *self.ready.parent.lock(), parent);
+            drop(old);
+        }
+        self.batch.extend(std::mem::take(&mut *self.ready.keys.lock()));
+        while let Some(key) = self.batch.pop_front() {
+            let Some(flight) = self.flying.get_mut(&key) else { continue };
+            flight.wakes.listed.store(false, Ordering::Release);
+            let mut context = Context::from_waker(&flight.waker);
+            if let Poll::Ready((start, outcome)) = flight.future.as_mut().poll(&mut context) {
+                self.flying.remove(&key);
+                return Poll::Ready(Landed { key, start, outcome });
+            }
+        }
+        Poll::Pending
+    }
+}

@@ -1,0 +1,200 @@
+//! Several supervisors or servers behind one name: [`Partitions`].
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::{Future, ready};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::marker::PhantomData;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use crossbeam_utils::atomic::AtomicCell;
+use fika_runtime::{Name, Pid, self_node};
+use parking_lot::Mutex;
+
+use super::child_spec::{ChildSpec, ChildType};
+use super::flags::SupFlags;
+use super::supervisor_start::start_link;
+use super::{DynamicSupervisor, Supervisor};
+use crate::r#gen::{ServerRef, Start, StartError, Via};
+
+/// Several processes of one kind behind one name, of which a key chooses one. A single dynamic
+/// supervisor with very many children handles its requests one after the other; this spreads them.
+///
+/// ```
+/// # use fika_runtime::{Node, spawn_link};
+/// # use fika_otp::supervisor::{ChildSpec, Partitions, SupFlags};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let sessions = Partitions::start_link("sessions", 4, SupFlags::one_for_one()).await.unwrap();
+///
+/// let worker = || async { spawn_link(std::future::pending::<()>()) };
+/// sessions.get("alice").start_child(ChildSpec::new("session", worker)).await.unwrap();
+///
+/// // Another process finds them by their name.
+/// let found = Partitions::find("sessions").unwrap();
+/// assert_eq!(found.get("alice").count_children().await.unwrap().active, 1);
+/// # });
+/// ```
+pub struct Partitions<S = DynamicSupervisor> {
+    group: Arc<Group>,
+    kind: PhantomData<fn() -> S>,
+}
+
+struct Group {
+    name: Name,
+    /// The processes, which enter themselves when they start.
+    pids: Box<[AtomicCell<Option<Pid>>]>,
+}
+
+/// The groups of a node.
+#[derive(Default)]
+struct Groups(Mutex<HashMap<Name, Arc<Group>>>);
+
+impl Partitions {
+    /// Starts a supervisor with this name and, below it, this many dynamic supervisors with these
+    /// flags. It is linked to the caller.
+    ///
+    /// # Errors
+    /// As [`supervisor::start_link`](super::start_link).
+    ///
+    /// # Panics
+    /// Outside of a process, and if `count` is zero.
+    pub async fn start_link(
+        name: impl Into<Name>,
+        count: usize,
+        flags: SupFlags,
+    ) -> Result<Partitions, StartError> {
+        let start = move |opts, _| super::start_link_dynamic(opts, flags);
+        Partitions::start_link_with(name, count, ChildType::Supervisor, start).await
+    }
+
+    /// Returns the dynamic supervisors that were started with this name on this node.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    #[must_use]
+    pub fn find(name: impl Into<Name>) -> Option<Partitions> {
+        Partitions::find_as(name)
+    }
+}
+
+impl<S: 'static> Partitions<S> {
+    /// Starts a supervisor with this name and, below it, this many processes by a function. The
+    /// function gets the options with which it must start the process, and the number of the
+    /// partition.
+    ///
+    /// # Errors
+    /// As [`supervisor::start_link`](super::start_link).
+    ///
+    /// # Panics
+    /// Outside of a process, and if `count` is zero.
+    pub async fn start_link_with<F, Fut>(
+        name: impl Into<Name>,
+        count: usize,
+        kind: ChildType,
+        start: F,
+    ) -> Result<Partitions<S>, StartError>
+    where
+        F: Fn(Start, usize) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ServerRef<S>, StartError>> + Send + 'static,
+    {
+        assert!(count > 0, "badarg: a group has at least one partition");
+        let pids = (0..count).map(|_| AtomicCell::new(None)).collect();
+        let group = Arc::new(Group { name: name.into(), pids });
+        let start = Arc::new(start);
+        let children = (0..count).map(|index| {
+            let (group, start) = (group.clone(), start.clone());
+            let start = move || {
+                let partition = Partition { group: group.clone(), index };
+                start(Start::via(Arc::new(partition)), index)
+            };
+            match kind {
+                ChildType::Supervisor => ChildSpec::supervisor(index, start),
+                ChildType::Worker => ChildSpec::new(index, start),
+            }
+        });
+        let opts = Start::name(group.name.clone());
+        start_link(opts, SupFlags::one_for_one(), children.collect::<Vec<_>>()).await?;
+        let node = self_node();
+        let groups = node.extension_or_init(Groups::default);
+        let old = groups.0.lock().insert(group.name.clone(), group.clone());
+        drop(old);
+        Ok(Partitions { group, kind: PhantomData })
+    }
+
+    /// Returns the processes of another kind that were started with this name on this node. As with
+    /// [`ServerRef::pid`], the compiler can't check the kind.
+    ///
+    /// # Panics
+    /// Outside of a process.
+    #[must_use]
+    pub fn find_as(name: impl Into<Name>) -> Option<Partitions<S>> {
+        let node = self_node();
+        let group = node.extension::<Groups>()?.0.lock().get(&name.into()).cloned()?;
+        Some(Partitions { group, kind: PhantomData })
+    }
+
+    /// Returns the process that this key chooses. It is the same one for the same key, also after a
+    /// restart.
+    #[must_use]
+    pub fn get<K: Hash + ?Sized>(&self, key: &K) -> ServerRef<S> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        // The remainder is smaller than the number of partitions.
+        self.partition((hasher.finish() % self.group.pids.len() as u64) as usize)
+    }
+
+    /// Returns all processes, in their order.
+    pub fn iter(&self) -> impl Iterator<Item = ServerRef<S>> + '_ {
+        (0..self.group.pids.len()).map(|index| self.partition(index))
+    }
+
+    /// Returns the supervisor of the processes.
+    #[must_use]
+    pub fn supervisor(&self) -> ServerRef<Supervisor> {
+        ServerRef::at(&self.group.name)
+    }
+
+    fn partition(&self, index: usize) -> ServerRef<S> {
+        ServerRef::via(Arc::new(Partition { group: self.group.clone(), index }))
+    }
+}
+
+impl<S> Clone for Partitions<S> {
+    fn clone(&self) -> Partitions<S> {
+        Partitions { group: self.group.clone(), kind: PhantomData }
+    }
+}
+
+impl<S> fmt::Debug for Partitions<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Partitions({}, {})", self.group.name, self.group.pids.len())
+    }
+}
+
+/// The name of one of the processes. Its supervisor starts one only when the one before has ended,
+/// so the name is never taken.
+struct Partition {
+    group: Arc<Group>,
+    index: usize,
+}
+
+impl Via for Partition {
+    fn register(&self, pid: Pid) -> Pin<Box<dyn Future<Output = Result<(), Pid>> + Send + '_>> {
+        self.group.pids[self.index].store(Some(pid));
+        Box::pin(ready(Ok(())))
+    }
+
+    fn unregister(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+        self.group.pids[self.index].store(None);
+        Box::pin(ready(()))
+    }
+
+    fn whereis(&self) -> Option<Pid> {
+        self.group.pids[self.index].load()
+    }
+
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}[{}]", self.group.name, self.index)
+    }
+}

@@ -1,0 +1,74 @@
+//! Steps that a supervisor takes one after the other: ending children in reverse order, then
+//! starting some in order. While they go on, it answers questions; what would change its children
+//! waits, and is done in its order afterwards.
+
+use std::collections::VecDeque;
+
+use fika_runtime::{ExitReason, Pid};
+
+use super::child_error::ChildRef;
+use super::children::Key;
+use super::command::{Command, NewChild, StartReply};
+use crate::r#gen::{ReplyTo, StartError};
+
+/// How a supervisor ends, when its children have ended.
+#[derive(Clone)]
+pub(super) enum End {
+    /// With this reason.
+    Exit(ExitReason),
+    /// It has not started.
+    NotStarted(StartError),
+}
+
+/// Children to end, and then children to start.
+pub(super) struct Plan {
+    pub(super) goal: Goal,
+    /// The children to end, in order: the last one first.
+    pub(super) stop: Vec<Key>,
+    /// When all have ended, the children from this one on are started.
+    pub(super) from: Option<Key>,
+    pub(super) start: VecDeque<Key>,
+    /// The child whose start is waited for.
+    pub(super) waiting: Option<Key>,
+}
+
+/// What a plan is for.
+pub(super) enum Goal {
+    /// The first start of all children (SUP-3).
+    Boot,
+    /// The restart of a group (SUP-10).
+    Restart,
+    /// The end of the supervisor.
+    End(End),
+}
+
+/// What waits for the end of a plan.
+pub(super) enum Deferred {
+    Start(Box<NewChild>, ReplyTo<StartReply>),
+    Command(ChildRef, Command),
+    Ended(Key, Pid, ExitReason),
+    Retry(Key, u64),
+}
+
+impl Plan {
+    pub(super) fn new(goal: Goal, stop: Vec<Key>, from: Option<Key>) -> Plan {
+        Plan { goal, stop, from, start: VecDeque::new(), waiting: None }
+    }
+
+    pub(super) fn boot() -> Plan {
+        Plan::new(Goal::Boot, Vec::new(), Some(0))
+    }
+
+    pub(super) fn restart(stop: Vec<Key>, from: Key) -> Plan {
+        Plan::new(Goal::Restart, stop, Some(from))
+    }
+
+    pub(super) fn ends(&self) -> bool {
+        matches!(self.goal, Goal::End(_))
+    }
+
+    /// Returns whether this child is to end.
+    pub(super) fn stops(&self, key: Key) -> bool {
+        self.stop.binary_search(&key).is_ok()
+    }
+}

@@ -1,0 +1,155 @@
+//! The requests to a supervisor, and the functions that make them.
+
+use fika_macros::Message;
+use fika_runtime::{Message, Pid, is_process_alive, self_pid};
+use serde::{Deserialize, Serialize};
+
+use super::child_error::{ChildError, ChildRef};
+use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildSpec};
+use super::command::{EndReply, StartReply};
+use super::starter::Started;
+use super::{DynamicSupervisor, SimpleSupervisor, Supervises, Supervisor};
+use crate::r#gen::{CallError, Request, ServerRef};
+
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::WhichChildren")]
+pub(super) struct WhichChildren;
+
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::CountChildren")]
+pub(super) struct CountChildren;
+
+/// It has functions, so it can't leave its node.
+#[derive(Message)]
+#[message(local)]
+pub(super) struct StartChild(pub(super) ChildSpec);
+
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::TerminateChild")]
+pub(super) struct TerminateChild(pub(super) ChildRef);
+
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::RestartChild")]
+pub(super) struct RestartChild(pub(super) ChildId);
+
+#[derive(Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::DeleteChild")]
+pub(super) struct DeleteChild(pub(super) ChildId);
+
+async fn ask<S, R: Message, A: Message>(
+    supervisor: &ServerRef<S>,
+    request: R,
+) -> Result<A, CallError> {
+    Request::new(supervisor.address(), request).no_timeout().await
+}
+
+impl<S: Supervises> ServerRef<S> {
+    /// Lists the children, the newest first (OTP's `supervisor:which_children/1`). With very many
+    /// children the list is long; [`count_children`](ServerRef::count_children) costs the same for
+    /// any number.
+    ///
+    /// # Errors
+    /// If the supervisor does not answer.
+    pub async fn which_children(&self) -> Result<Vec<ChildInfo>, CallError> {
+        ask(self, WhichChildren).await
+    }
+
+    /// Counts the children (OTP's `supervisor:count_children/1`).
+    ///
+    /// # Errors
+    /// If the supervisor does not answer.
+    pub async fn count_children(&self) -> Result<ChildCount, CallError> {
+        ask(self, CountChildren).await
+    }
+}
+
+/// The supervisor answers when what was asked for is done. So these functions have no time limit,
+/// as in OTP; [`timeout`](fika_runtime::timeout()) sets one.
+impl ServerRef<Supervisor> {
+    /// Adds a child and starts it (OTP's `supervisor:start_child/2`). The supervisor must be on this
+    /// node.
+    ///
+    /// # Errors
+    /// If the id is taken, the specification does not fit the supervisor, or the child does not
+    /// start. Then nothing is stored.
+    pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
+        ask::<_, _, StartReply>(self, StartChild(child)).await?
+    }
+
+    /// Ends a child (OTP's `supervisor:terminate_child/2`). Its specification stays, unless it is
+    /// temporary. Returns when the child has ended. Meanwhile, the supervisor answers others.
+    ///
+    /// # Errors
+    /// If there is no such child.
+    pub async fn terminate_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
+        ask::<_, _, EndReply>(self, TerminateChild(ChildRef::Id(id.into()))).await?
+    }
+
+    /// Starts a child that does not run (OTP's `supervisor:restart_child/2`).
+    ///
+    /// # Errors
+    /// If there is no such child, if it runs or is about to be restarted, or if it does not start.
+    pub async fn restart_child(&self, id: impl Into<ChildId>) -> Result<Started, ChildError> {
+        ask::<_, _, StartReply>(self, RestartChild(id.into())).await?
+    }
+
+    /// Removes the specification of a child that does not run (OTP's `supervisor:delete_child/2`).
+    ///
+    /// # Errors
+    /// If there is no such child, or if it runs or is about to be restarted.
+    pub async fn delete_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
+        ask::<_, _, EndReply>(self, DeleteChild(id.into())).await?
+    }
+}
+
+impl ServerRef<DynamicSupervisor> {
+    /// Adds a child and starts it. Its id is not used. Other requests do not wait for the start. The
+    /// supervisor must be on this node.
+    ///
+    /// # Errors
+    /// If the child does not start. Then nothing is stored.
+    pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
+        ask::<_, _, StartReply>(self, StartChild(child)).await?
+    }
+
+    /// Ends a child and removes it. A child that has ended already is no error.
+    ///
+    /// # Errors
+    /// If the process lives and is no child.
+    pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
+        terminate_pid(self, pid).await
+    }
+}
+
+impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
+    /// Starts a child of the template with these arguments (OTP's `supervisor:start_child/2`). Other
+    /// requests do not wait for the start. The supervisor may be on another node if the arguments
+    /// can leave this one.
+    ///
+    /// # Errors
+    /// If the child does not start. Then nothing is stored.
+    pub async fn start_child(&self, args: A) -> Result<Started, ChildError> {
+        ask::<_, _, StartReply>(self, args).await?
+    }
+
+    /// Ends a child and removes it (OTP's `supervisor:terminate_child/2`). A child that has ended
+    /// already is no error.
+    ///
+    /// # Errors
+    /// If the process lives and is no child.
+    pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
+        terminate_pid(self, pid).await
+    }
+}
+
+async fn terminate_pid<S>(supervisor: &ServerRef<S>, pid: Pid) -> Result<(), ChildError> {
+    let ended = ask::<_, _, EndReply>(supervisor, TerminateChild(ChildRef::Pid(pid))).await?;
+    match ended {
+        Err(ChildError::NotFound { .. })
+            if pid.node() == self_pid().node() && !is_process_alive(pid).await =>
+        {
+            Ok(())
+        }
+        ended => ended,
+    }
+}

@@ -1,0 +1,183 @@
+//! Starts and restarts of children.
+
+use fika_runtime::{ExitReason, Pid, Term, exit_process, link, send};
+
+use super::agenda::Due;
+use super::child_error::ChildError;
+use super::child_spec::Restart;
+use super::children::{Key, State};
+use super::command::StartReply;
+use super::decide::{self, AfterFailure, Fate, Occasion, Siblings};
+use super::engine::{Engine, Launch, Retry};
+use super::flights::Landed;
+use super::plan::{Deferred, End, Plan};
+use super::report;
+use super::starter::Started;
+use super::supervisor_start::FailedToStartChild;
+use crate::r#gen::{ReplyTo, StartError};
+
+impl Engine {
+    /// Begins to start a child that does not run.
+    pub(super) fn launch(
+        &mut self,
+        key: Key,
+        occasion: Occasion,
+        reply: Option<ReplyTo<StartReply>>,
+    ) {
+        let Some(child) = self.children.get_mut(key) else { return };
+        let Some(start) = child.start.take() else { return };
+        let again = occasion == Occasion::Restart;
+        child.restarts += u64::from(again);
+        let future = start.start(child.opts.restart != Restart::Temporary);
+        self.children.set_state(key, State::Starting { again });
+        self.launches.insert(key, Launch { occasion, reply });
+        self.flights.add(key, future);
+    }
+
+    /// Takes the result of a start.
+    pub(super) fn landed(&mut self, landed: Landed) {
+        let Landed { key, start, outcome } = landed;
+        let Some(Launch { occasion, reply }) = self.launches.remove(&key) else { return };
+        if !matches!(self.children.state(key), Some(State::Starting { .. })) {
+            // The supervisor ends, and no longer waited for the start.
+            if let Some(pid) = outcome.ok().and_then(|started| started.pid()) {
+                exit_process(pid, ExitReason::Kill);
+            }
+            return;
+        }
+        if let Some(child) = self.children.get_mut(key) {
+            child.start = start;
+        }
+        let outcome = match outcome {
+            Err(StartError::Ignored) => Ok(Started::ignored()),
+            Ok(started) => {
+                match started.pid().and_then(|pid| self.children.by_pid(pid).zip(Some(pid))) {
+                    Some((_, taken)) => Err(StartError::AlreadyStarted(taken)),
+                    None => Ok(started),
+                }
+            }
+            error => error,
+        };
+        let answer = match outcome {
+            Ok(started) => {
+                match started.pid() {
+                    Some(pid) => self.runs(key, pid),
+                    None => self.ignored(key),
+                }
+                Ok(started)
+            }
+            Err(error) => Err(self.start_failed(key, occasion, error)),
+        };
+        if let Some(reply) = reply {
+            reply.reply(answer);
+        }
+        if self.flights.is_empty() {
+            self.early.clear();
+        }
+        self.settle(key);
+        self.proceed();
+    }
+
+    fn runs(&mut self, key: Key, pid: Pid) {
+        link(pid);
+        self.children.set_state(key, State::Running(pid));
+        let now = self.now();
+        if let Some(child) = self.children.get_mut(key) {
+            if let Some(failures) = &mut child.failures {
+                failures.started(now);
+            }
+            report::started(self.me, child, pid);
+        }
+        if let Some(reason) = self.early.remove(&pid) {
+            self.child_exits(key, pid, reason);
+        }
+    }
+
+    fn ignored(&mut self, key: Key) {
+        let Some(child) = self.children.get(key) else { return };
+        self.give_fate(key, decide::after_ignore(child.opts.restart, self.keyed));
+    }
+
+    fn start_failed(&mut self, key: Key, occasion: Occasion, error: StartError) -> ChildError {
+        let id = self.children.get(key).and_then(|child| child.id.clone());
+        match decide::after_failure(occasion) {
+            AfterFailure::GiveUp => {
+                self.report(key, None, &error, report::Event::StartError);
+                self.children.set_state(key, State::Stopped);
+                let failed = FailedToStartChild { id: id.clone(), error: error.clone() };
+                self.plan_failed(|| {
+                    StartError::Failed(ExitReason::ShutdownWith(Term::new(&failed)))
+                });
+            }
+            AfterFailure::Forget => self.children.remove(key),
+            AfterFailure::Keep => {
+                self.children.set_state(key, State::Stopped);
+            }
+            AfterFailure::Retry => {
+                self.report(key, None, &error, report::Event::StartError);
+                if self.is_ending() {
+                    self.children.set_state(key, State::Stopped);
+                } else {
+                    self.put_off(key);
+                    self.plan_failed(|| StartError::Ignored);
+                }
+            }
+        }
+        ChildError::Failed { id, error }
+    }
+
+    pub(super) fn give_fate(&mut self, key: Key, fate: Fate) {
+        match fate {
+            Fate::Forget => self.children.remove(key),
+            Fate::Keep | Fate::Restart => {
+                self.children.set_state(key, State::Stopped);
+            }
+        }
+    }
+
+    /// Counts a restart and begins it, for the child and the siblings of its strategy.
+    pub(super) fn restart(&mut self, key: Key) {
+        let now = self.now();
+        if self.intensity.exceeds(now) {
+            self.report(key, None, &"shutdown", report::Event::ReachedMaxIntensity);
+            return self.begin_end(End::Exit(ExitReason::Shutdown));
+        }
+        match decide::siblings(self.flags.strategy) {
+            Siblings::None => self.launch(key, Occasion::Restart, None),
+            Siblings::Later => {
+                let later = self.children.keys_after(key).collect();
+                self.plan = Some(Plan::restart(later, key));
+            }
+            Siblings::All => {
+                let others = self.children.keys(..).filter(|other| *other != key).collect();
+                self.plan = Some(Plan::restart(others, 0));
+            }
+        }
+    }
+
+    /// Puts a restart off until after the messages that wait, or for the child's pause.
+    pub(super) fn put_off(&mut self, key: Key) {
+        let (token, now) = (self.token(), self.now());
+        self.children.set_state(key, State::Restarting { token });
+        let Some(child) = self.children.get_mut(key) else { return };
+        match &mut child.failures {
+            Some(failures) => {
+                let pause = failures.failed(now, self.node.env().random());
+                self.agenda.add(now + pause, Due::Restart(key, token));
+            }
+            None => send(self.me, Retry { key, token }),
+        }
+    }
+
+    /// Begins a restart that was put off, unless something else has happened to the child.
+    pub(super) fn retry(&mut self, key: Key, token: u64) {
+        let waits =
+            matches!(self.children.state(key), Some(State::Restarting { token: t }) if *t == token);
+        match &self.plan {
+            _ if !waits => {}
+            Some(plan) if plan.ends() => {}
+            Some(_) => self.deferred.push_back(Deferred::Retry(key, token)),
+            None => self.restart(key),
+        }
+    }
+}

@@ -1,0 +1,156 @@
+//! Starting supervisors.
+
+use std::fmt;
+use std::future::Future;
+
+use fika_macros::Message;
+use fika_runtime::{ExitReason, Message, Printable};
+use serde::{Deserialize, Serialize};
+
+use super::child_spec::{ChildId, ChildSpec, Template};
+use super::command::NewChild;
+use super::flags::{SpecError, SupFlags, check_childspecs};
+use super::run::{Setup, opener, run};
+use super::{DynamicSupervisor, SimpleSupervisor, Supervisor};
+use crate::r#gen::start::{address, start as start_process};
+use crate::r#gen::{Bond, ServerRef, Start, StartError};
+
+/// Why a supervisor did not start: one of its children did not (OTP's `{failed_to_start_child, Id,
+/// Reason}`).
+///
+/// It is the term of the exit reason `{shutdown, _}` in the [`StartError`].
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::FailedToStartChild")]
+pub struct FailedToStartChild {
+    /// The child's id.
+    pub id: Option<ChildId>,
+    /// Why it did not start.
+    pub error: StartError,
+}
+
+impl FailedToStartChild {
+    /// Returns the child that kept a supervisor from starting, if that was the reason.
+    #[must_use]
+    pub fn of(error: &StartError) -> Option<FailedToStartChild> {
+        match error {
+            StartError::Failed(reason) => reason.get(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FailedToStartChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.as_ref().map_or("", ChildId::as_str);
+        write!(f, "failed_to_start_child: \"{}\": {}", Printable(id), self.error)
+    }
+}
+
+/// The text that an exit reason shows.
+impl fmt::Debug for FailedToStartChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Starts a supervisor with these children, linked to the caller (OTP's `supervisor:start_link`). It
+/// returns when all children have started, one after the other.
+///
+/// # Errors
+/// If the name is taken; if the flags or the specifications are invalid ([`SpecError`] as the term
+/// of the reason); or if a child does not start ([`FailedToStartChild`]): then the children that
+/// were started are ended again in reverse order.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link(
+    opts: Start,
+    flags: SupFlags,
+    children: impl IntoIterator<Item = ChildSpec>,
+) -> Result<ServerRef<Supervisor>, StartError> {
+    let children: Vec<ChildSpec> = children.into_iter().collect();
+    start_link_with(opts, move || async move { Ok((flags, children)) }).await
+}
+
+/// Starts a supervisor whose flags and children are made by a function that runs in its process
+/// (OTP's `init/1`). The error [`StartError::Ignored`] means that the supervisor is not wanted now.
+///
+/// # Errors
+/// As [`start_link`], and if the function fails.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link_with<F, Fut>(
+    opts: Start,
+    init: F,
+) -> Result<ServerRef<Supervisor>, StartError>
+where
+    F: FnOnce() -> Fut + Send + 'static,
+    Fut: Future<Output = Result<(SupFlags, Vec<ChildSpec>), StartError>> + Send + 'static,
+{
+    start(opts, async move {
+        let (flags, children) = init().await?;
+        check_childspecs(&flags, &children).map_err(invalid)?;
+        let children = children.into_iter().map(|spec| NewChild {
+            id: Some(spec.id),
+            start: spec.start,
+            opts: spec.opts,
+        });
+        Ok(Setup { flags, children: children.collect(), keyed: true, opener: None })
+    })
+    .await
+}
+
+/// Starts a supervisor whose children come from the callers of
+/// [`start_child`](ServerRef::<DynamicSupervisor>::start_child), and have no ids. The strategy of the
+/// flags is not used: it is one for one.
+///
+/// # Errors
+/// If the name is taken, or the flags are invalid.
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link_dynamic(
+    opts: Start,
+    flags: SupFlags,
+) -> Result<ServerRef<DynamicSupervisor>, StartError> {
+    start(opts, async move { unkeyed(flags, None) }).await
+}
+
+/// Starts a supervisor whose children are all started from one template (OTP's
+/// `simple_one_for_one`). The strategy of the flags is not used.
+///
+/// # Errors
+/// As [`start_link_dynamic`].
+///
+/// # Panics
+/// Outside of a process.
+pub async fn start_link_simple<A: Message + Clone>(
+    opts: Start,
+    flags: SupFlags,
+    template: Template<A>,
+) -> Result<ServerRef<SimpleSupervisor<A>>, StartError> {
+    let opener = opener(template.start, template.opts);
+    start(opts, async move { unkeyed(flags, Some(opener)) }).await
+}
+
+fn unkeyed(flags: SupFlags, opener: Option<super::run::Opener>) -> Result<Setup, StartError> {
+    check_childspecs(&flags, &[]).map_err(invalid)?;
+    let flags = SupFlags { strategy: super::Strategy::OneForOne, ..flags };
+    Ok(Setup { flags, children: Vec::new(), keyed: false, opener })
+}
+
+fn invalid(error: SpecError) -> StartError {
+    StartError::Failed(ExitReason::term(error))
+}
+
+async fn start<S>(
+    opts: Start,
+    init: impl Future<Output = Result<Setup, StartError>> + Send + 'static,
+) -> Result<ServerRef<S>, StartError> {
+    let (name, idle) = (opts.name.clone(), opts.hibernate_after);
+    let child_name = name.clone();
+    let started = start_process(&opts, Bond::Link, move |ack| run(ack, child_name, idle, init));
+    let (pid, ()) = started.await?;
+    Ok(ServerRef::from_address(address(name.as_ref(), pid)))
+}

@@ -1,0 +1,180 @@
+//! A supervision tree as data, and as text: [`tree`].
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use fika_runtime::{Name, Pid, info, self_pid, timeout};
+
+use super::child_spec::{ChildId, ChildInfo, ChildState, ChildType};
+use super::{Supervises, Supervisor};
+use crate::r#gen::{CallError, ServerRef};
+
+/// How long to wait for one supervisor of the tree.
+const LIMIT: Duration = Duration::from_secs(1);
+
+/// A supervision tree at about one moment. It prints as indented text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Tree {
+    /// The id of the child. `None` for the root, and under a dynamic supervisor.
+    pub id: Option<ChildId>,
+    /// The registered name of its process, if that is on this node.
+    pub name: Option<Name>,
+    /// What it does.
+    pub state: ChildState,
+    /// Whether it is a supervisor.
+    pub kind: ChildType,
+    /// How often it was restarted.
+    pub restarts: u64,
+    /// Its children, the oldest first. `None` for a worker, and for a supervisor that did not answer
+    /// within a second.
+    pub children: Option<Vec<Tree>>,
+}
+
+/// Returns the tree below a supervisor, by asking each supervisor in it.
+///
+/// ```
+/// # use fika_runtime::{Node, spawn_link};
+/// # use fika_otp::{Start, supervisor::{self, ChildSpec, SupFlags}};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let worker = || async { spawn_link(std::future::pending::<()>()) };
+/// let top = supervisor::start_link(
+///     Start::name("top"),
+///     SupFlags::one_for_one(),
+///     [ChildSpec::new("worker", worker)],
+/// )
+/// .await
+/// .unwrap();
+///
+/// let tree = supervisor::tree(&top).await.unwrap();
+/// assert_eq!(tree.children.as_ref().unwrap()[0].id.as_ref().unwrap(), &"worker");
+/// // top <0.5.0>
+/// //   worker <0.6.0>
+/// println!("{tree}");
+/// # });
+/// ```
+///
+/// # Errors
+/// If the root does not answer.
+pub async fn tree<S: Supervises>(root: &ServerRef<S>) -> Result<Tree, CallError> {
+    let children = root.which_children().await?;
+    let pid = root.whereis();
+    Ok(Tree {
+        id: None,
+        name: name_of(pid).await,
+        state: pid.map_or(ChildState::Stopped, ChildState::Running),
+        kind: ChildType::Supervisor,
+        restarts: 0,
+        children: Some(subtrees(children).await),
+    })
+}
+
+async fn subtrees(children: Vec<ChildInfo>) -> Vec<Tree> {
+    let mut trees = Vec::with_capacity(children.len());
+    for child in children.into_iter().rev() {
+        trees.push(subtree(child).await);
+    }
+    trees
+}
+
+fn subtree(child: ChildInfo) -> Pin<Box<dyn Future<Output = Tree> + Send>> {
+    Box::pin(async move {
+        let pid = child.pid();
+        let children = match pid.filter(|_| child.kind == ChildType::Supervisor) {
+            Some(pid) => {
+                let supervisor = ServerRef::<Supervisor>::pid(pid);
+                let listed = timeout(LIMIT, supervisor.which_children()).await;
+                match listed {
+                    Ok(Ok(children)) => Some(subtrees(children).await),
+                    _ => None,
+                }
+            }
+            None => None,
+        };
+        let name = name_of(pid).await;
+        let ChildInfo { id, child: state, kind, restarts } = child;
+        Tree { id, name, state, kind, restarts, children }
+    })
+}
+
+async fn name_of(pid: Option<Pid>) -> Option<Name> {
+    let pid = pid.filter(|pid| pid.node() == self_pid().node())?;
+    timeout(LIMIT, info::registered_name(pid)).await.ok()??
+}
+
+impl Tree {
+    fn write(&self, f: &mut fmt::Formatter<'_>, depth: usize) -> fmt::Result {
+        if depth > 0 {
+            writeln!(f)?;
+        }
+        write!(f, "{:1$}", "", 2 * depth)?;
+        let mut gap = "";
+        if let Some(id) = &self.id {
+            write!(f, "{}", fika_runtime::Printable(id.as_str()))?;
+            gap = " ";
+        }
+        if let Some(name) = &self.name
+            && self.id.as_ref().is_none_or(|id| id.as_str() != name.as_str())
+        {
+            write!(f, "{gap}{name}")?;
+            gap = " ";
+        }
+        match self.state {
+            ChildState::Running(pid) => write!(f, "{gap}{pid}")?,
+            ChildState::Starting => write!(f, "{gap}starting")?,
+            ChildState::Restarting => write!(f, "{gap}restarting")?,
+            ChildState::Stopped => write!(f, "{gap}stopped")?,
+        }
+        match self.restarts {
+            0 => {}
+            1 => f.write_str(", restarted once")?,
+            times => write!(f, ", restarted {times} times")?,
+        }
+        let Some(children) = &self.children else {
+            let silent =
+                self.kind == ChildType::Supervisor && matches!(self.state, ChildState::Running(_));
+            return f.write_str(if silent { ", a supervisor that does not answer" } else { "" });
+        };
+        children.iter().try_for_each(|child| child.write(f, depth + 1))
+    }
+}
+
+impl fmt::Display for Tree {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.write(f, 0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_prints_as_indented_text() {
+        let child = |id: &str, state, kind, restarts, children| Tree {
+            id: Some(id.into()),
+            name: None,
+            state,
+            kind,
+            restarts,
+            children,
+        };
+        let (worker, supervisor) = (ChildType::Worker, ChildType::Supervisor);
+        let pool = vec![child("w\n1", ChildState::Restarting, worker, 2, None)];
+        let tree = Tree {
+            id: None,
+            name: Some("top".into()),
+            state: ChildState::Stopped,
+            kind: supervisor,
+            restarts: 0,
+            children: Some(vec![
+                child("cache", ChildState::Stopped, worker, 1, None),
+                child("pool", ChildState::Starting, supervisor, 0, Some(pool)),
+            ]),
+        };
+        let expected = "top stopped\n  cache stopped, restarted once\n  pool starting\n    \
+                        w\\n1 restarting, restarted 2 times";
+        assert_eq!(tree.to_string(), expected);
+    }
+}
