@@ -6,6 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::context;
+use crate::dest::Dest;
 use crate::exit_reason::ExitReason;
 use crate::outcome::Outcome;
 use crate::pid::Pid;
@@ -17,7 +18,7 @@ use crate::process::wait::Waiting;
 use crate::reference::Reference;
 
 /// Waits for the end of a process, with a monitor whose `Down` does not go to the mailbox. Dropping
-/// it removes the monitor. It resolves to the exit reason, as a [`Down`](crate::Down) has it.
+/// it in the process that made it removes the monitor. It resolves to the exit reason, as a [`Down`](crate::Down) has it.
 ///
 /// It can be awaited beside a `receive!` of the process.
 ///
@@ -37,16 +38,16 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// Starts monitoring a process.
+    /// Starts monitoring a process, by its pid or its name, like [`monitor`](crate::monitor).
     ///
     /// # Panics
-    /// Outside of a process.
+    /// Outside of a process. An invalid name of a node ends the calling process with `badarg`.
     #[track_caller]
-    pub fn of(pid: Pid) -> Ended {
+    pub fn of<'a>(dest: impl Into<Dest<'a>>) -> Ended {
         let (opts, reason) = Ended::opts();
         let monitor = context::process("Ended::of", |me| {
             let monitor = me.node.make_ref();
-            monitor_by(me, monitor, pid.into(), opts);
+            monitor_by(me, monitor, dest.into(), opts);
             monitor
         });
         Ended { monitor, reason }
