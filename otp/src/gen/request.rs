@@ -7,8 +7,8 @@
 //! 3. If the server ends, the caller waits for its real end before it returns, so that the server's
 //!    name is free again.
 //!
-//! A call to a server of another node is made by a process in place of the caller: it monitors the
-//! server and takes the reply. The caller itself sends the request, behind all that it has sent
+//! For a call to a server of another node, a process of this node waits for the reply in place of the
+//! caller. The caller itself monitors the server and sends the request, behind all that it has sent
 //! before (GS-9). That process ends with the call, so a late reply has nowhere to go (GS-5).
 
 use std::future::{Future, IntoFuture, poll_fn};
@@ -17,11 +17,10 @@ use std::pin::{Pin as StdPin, pin};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use fika_macros::receive;
+use fika_macros::{Message, receive};
 use fika_runtime::{
-    Answer, Dest, Down, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within,
-    demonitor_flush, info, monitor, self_node, self_pid, send_wait, sleep, spawn, timeout,
-    try_send,
+    Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info, self_node,
+    self_pid, send_wait, sleep, spawn, timeout, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -249,18 +248,26 @@ pub(crate) async fn patient<A: Message>(
     }
     let mut open = true;
     let came = poll_fn(|context| {
-        if let Poll::Ready(answer) = waiting.as_mut().poll(context) {
-            return Poll::Ready(Came::Answer(answer));
-        }
+        // The circle is first: when it breaks, the members reply to each other.
         if open && let Poll::Ready(hops) = circle.as_mut().poll(context) {
             open = false;
             if let Some(hops) = hops {
                 return Poll::Ready(Came::Circle(hops));
             }
         }
+        if let Poll::Ready(answer) = waiting.as_mut().poll(context) {
+            return Poll::Ready(Came::Answer(answer));
+        }
         late.as_mut().poll(context).map(|()| Came::Late)
     });
-    let came = came.await;
+    let mut came = came.await;
+    // Another member of a circle that was found may have gone on already, and replied.
+    if !matches!(came, Came::Circle(_))
+        && entered.is_in_circle()
+        && let Some(hops) = circle.await
+    {
+        came = Came::Circle(hops);
+    }
     drop(entered);
     let why = match came {
         Came::Answer(Some(Ok(value))) => return Ok(value),
@@ -313,36 +320,61 @@ async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why
 /// Sends a request without waiting, for a reply that is asked for later.
 pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
     let me = self_pid();
-    match to.whereis() {
-        Some(pid) if pid.node() == me.node() => {
-            let (answer, waiting) = Waiting::new();
-            let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
-            match try_send(pid, call) {
-                Ok(()) => Sent { waiting, server: Ok(pid), _proxy: None },
-                Err(error) => {
-                    let why = if error.is_noproc() {
-                        Why::Noproc
-                    } else {
-                        Why::NotSent(error.to_string())
-                    };
-                    Sent { waiting, server: Err(why), _proxy: None }
-                }
-            }
-        }
-        None if !matches!(to, Address::NameAt(..)) => {
-            Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), _proxy: None }
-        }
-        found => send_remote(to, found, me, request),
+    let found = to.whereis();
+    if let Some(pid) = found.filter(|pid| pid.node() == me.node()) {
+        let (answer, waiting) = Waiting::new();
+        let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+        let server = match try_send(pid, call) {
+            Ok(()) => Ok(pid),
+            Err(error) if error.is_noproc() => Err(Why::Noproc),
+            Err(error) => Err(Why::NotSent(error.to_string())),
+        };
+        return Sent { waiting, server, far: None };
     }
+    if found.is_none() && !matches!(to, Address::NameAt(..)) {
+        return Sent { waiting: Waiting::new().1, server: Err(Why::Noproc), far: None };
+    }
+    send_remote(to, found, me, request)
 }
 
 /// A request that was sent.
 pub(crate) struct Sent<A> {
-    pub(crate) waiting: Waiting<Outcome<A>>,
+    waiting: Waiting<Outcome<A>>,
     pub(crate) server: Result<Pid, Why>,
-    /// The process that waits for the reply of another node.
-    _proxy: Option<Helper>,
+    /// What a request to another node needs.
+    far: Option<Far>,
 }
+
+struct Far {
+    /// The end of the server, until it is seen.
+    ended: Option<Ended>,
+    /// The process that waits for the reply.
+    proxy: Helper,
+}
+
+impl<A> Future for Sent<A> {
+    type Output = Outcome<A>;
+
+    fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Outcome<A>> {
+        if let Poll::Ready(outcome) = StdPin::new(&mut self.waiting).poll(context) {
+            return Poll::Ready(outcome.unwrap_or(Err(Unanswered::Dropped)));
+        }
+        if let Some(far) = &mut self.far
+            && let Some(ended) = &mut far.ended
+            && let Poll::Ready(reason) = StdPin::new(ended).poll(context)
+        {
+            // A reply that came before is there already, and goes first.
+            far.ended = None;
+            fika_runtime::send(far.proxy.1, Gone(reason));
+        }
+        Poll::Pending
+    }
+}
+
+/// Tells the process that waits for a reply that the server has ended.
+#[derive(Message)]
+#[message(local)]
+struct Gone(ExitReason);
 
 /// A process that is killed when this is dropped, also in a process that ends, and in a thread.
 pub(crate) struct Helper(Node, Pid);
@@ -375,7 +407,8 @@ fn send_remote<R: Message, A: Message>(
         (Address::NameAt(name, node), None) => Dest::from((name.clone(), node.clone())),
         _ => unreachable!("it has no process"),
     };
-    let proxy = Helper::spawn(wait_in_place(dest.clone(), answer));
+    let ended = Some(Ended::of(&dest));
+    let proxy = Helper::spawn(wait_in_place(answer));
     let head = Head { caller: Some(me), proxy: proxy.1 };
     let call = RemoteCall::<R, A> { head, request, wants: PhantomData };
     let sent = match try_send(&dest, call) {
@@ -388,20 +421,16 @@ fn send_remote<R: Message, A: Message>(
         sent => sent.map_err(|error| Why::NotSent(error.to_string())),
     };
     let server = sent.map(|()| found.unwrap_or(proxy.1));
-    Sent { waiting, server, _proxy: Some(proxy) }
+    Sent { waiting, server, far: Some(Far { ended, proxy }) }
 }
 
 /// Waits for the reply of another node in place of the caller.
-async fn wait_in_place<A: Message>(server: Dest<'static>, answer: Answer<Outcome<A>>) {
-    let watch = monitor(&server);
+async fn wait_in_place<A: Message>(answer: Answer<Outcome<A>>) {
     receive! {
         Answered(outcome): Answered<A> => answer.give(outcome),
         _: Refused => answer.give(Err(Unanswered::Unknown)),
-        Down { monitor, reason, .. } if monitor == watch => {
-            answer.give(Err(Unanswered::Ended { reason, by: None }));
-        },
+        Gone(reason) => answer.give(Err(Unanswered::Ended { reason, by: None })),
     }
-    demonitor_flush(watch);
 }
 
 async fn call_remote<R: Message, A: Message>(
@@ -415,8 +444,8 @@ async fn call_remote<R: Message, A: Message>(
         return Err(fails(why.clone()));
     }
     let answered = match limit {
-        Some(limit) => timeout(limit, &mut sent.waiting).await.ok(),
-        None => Some((&mut sent.waiting).await),
+        Some(limit) => timeout(limit, &mut sent).await.ok(),
+        None => Some((&mut sent).await),
     };
     match answered {
         None => {
@@ -424,8 +453,7 @@ async fn call_remote<R: Message, A: Message>(
         }
         Some(answered) => {
             let server = sent.server.clone().unwrap_or_else(|_| self_pid());
-            let why = |failed| fails(why_of(failed, server));
-            answered.unwrap_or(Err(Unanswered::Dropped)).map_err(why)
+            answered.map_err(|failed| fails(why_of(failed, server)))
         }
     }
 }

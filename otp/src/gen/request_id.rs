@@ -9,7 +9,6 @@ use std::time::Duration;
 use fika_runtime::{Elapsed, timeout};
 
 use super::call_error::{CallError, Late, Why};
-use super::reply_to::Unanswered;
 use super::request::{Sent, why_of};
 use super::server_ref::Address;
 
@@ -62,11 +61,9 @@ impl<A> RequestId<A> {
             Ok(server) => *server,
             Err(why) => return Poll::Ready(Err(self.fails(why.clone()))),
         };
-        Pin::new(&mut self.sent.waiting).poll(context).map(|answered| {
-            answered
-                .unwrap_or(Err(Unanswered::Dropped))
-                .map_err(|failed| self.fails(why_of(failed, server)))
-        })
+        Pin::new(&mut self.sent)
+            .poll(context)
+            .map(|answered| answered.map_err(|failed| self.fails(why_of(failed, server))))
     }
 
     fn fails(&self, why: Why) -> CallError {

@@ -159,9 +159,15 @@ pub enum Bond {
 /// A child that ends without doing either has failed with its exit reason.
 #[must_use = "the starter waits for it"]
 pub struct InitAck<T> {
-    answer: Option<Answer<Result<T, StartError>>>,
+    answer: Option<Answer<Result<T, Failure>>>,
     pub(crate) starter: Pid,
     bond: Bond,
+}
+
+enum Failure {
+    Error(StartError),
+    /// The acknowledgement was dropped by a process that went on.
+    Dropped,
 }
 
 impl<T> InitAck<T> {
@@ -193,7 +199,7 @@ impl<T> InitAck<T> {
             unlink(self.starter);
         }
         if let Some(answer) = self.answer.take() {
-            answer.give(Err(error));
+            answer.give(Err(Failure::Error(error)));
         }
         exit_async(reason).await
     }
@@ -202,8 +208,8 @@ impl<T> InitAck<T> {
 impl<T> Drop for InitAck<T> {
     fn drop(&mut self) {
         if let Some(answer) = self.answer.take() {
-            let reason = exit_reason().unwrap_or(ExitReason::Normal);
-            answer.give(Err(StartError::Failed(reason)));
+            let ended = |reason| Failure::Error(StartError::Failed(reason));
+            answer.give(Err(exit_reason().map_or(Failure::Dropped, ended)));
         }
     }
 }
@@ -249,7 +255,20 @@ where
     };
     let error = match acknowledged {
         Some(Some(Ok(value))) => return Ok((spawned, value)),
-        Some(Some(Err(error))) => error,
+        Some(Some(Err(Failure::Error(error)))) => error,
+        // The child will not acknowledge any more, so its end is its answer.
+        Some(Some(Err(Failure::Dropped))) => {
+            let ended = Ended::of(pid);
+            let seen = match opts.timeout {
+                Some(limit) => timeout(limit, ended).await.ok(),
+                None => Some(ended.await),
+            };
+            match seen {
+                Some(ExitReason::Noproc) => StartError::Failed(ExitReason::Normal),
+                Some(reason) => StartError::Failed(reason),
+                None => StartError::Timeout,
+            }
+        }
         Some(None) => StartError::Failed(ExitReason::Killed),
         None => StartError::Timeout,
     };

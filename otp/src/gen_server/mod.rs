@@ -1,6 +1,7 @@
 //! Servers: processes that handle requests one after another and keep a state (OTP's `gen_server`).
 
 mod handlers;
+mod multi;
 mod next;
 mod run;
 
@@ -11,13 +12,14 @@ use fika_runtime::{ExitReason, Message, Pid, Reference, send};
 use serde::{Deserialize, Serialize};
 
 pub use crate::r#gen::{
-    CALL_TIMEOUT, CallError, Caller, Calling, Hop, MultiCall, ReplyTo, Request, RequestId,
-    RequestIds, ServerRef, Start, StartError, Via, abcast, multi_call,
+    CALL_TIMEOUT, CallError, Caller, Calling, Hop, ReplyTo, Request, RequestId, RequestIds,
+    ServerRef, Start, StartError, Via,
 };
 
 pub use self::handlers::{
     Call, Cast, Continue, HandleCall, HandleCast, HandleContinue, HandleInfo, Info, Receives,
 };
+pub use self::multi::{MultiCall, abcast, multi_call};
 pub use self::next::{Init, IntoInit, IntoNext, Next, Reply};
 pub use self::run::enter_loop;
 use crate::r#gen::Bond;

@@ -184,7 +184,10 @@ impl<S: GenServer> Server<S> {
             let handled = S::Receives::handle(&mut self.state, message, &self.listed.behaviour);
             match catch_exit(handled).await {
                 Ok(handled) => {
-                    self.listed.behaviour.rests();
+                    // A server that stops reports its last message.
+                    if !handled.next.stops() {
+                        self.listed.behaviour.rests();
+                    }
                     if let Some(seen) = seen {
                         self.handled(seen, handled.replied);
                     }
