@@ -9,6 +9,7 @@ mod wait;
 
 mod abort;
 mod blocking;
+mod catch;
 mod dest;
 mod exits;
 mod failures;
@@ -31,3 +32,4 @@ mod suspend;
 mod timer_service;
 mod timers;
 mod waiting;
+mod within;
