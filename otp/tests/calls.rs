@@ -228,11 +228,14 @@ fn a_deferred_reply_is_no_circle() {
 
 /// A request that another process or a thread holds, and drops, fails; the server goes on.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a thread that is no process")]
 fn a_request_that_is_dropped_elsewhere_fails_at_once() {
     run(async {
         let server = server().await;
         let drop_in: [fn(ReplyTo<Told>); 3] = [
-            |caller| drop(spawn(async move { exit_with(caller) })),
+            |caller| {
+                spawn(async move { exit_with(caller) });
+            },
             |caller| {
                 spawn(async move {
                     let _caller = caller;
@@ -427,6 +430,7 @@ fn panics_in_a_destructor_and_in_terminate_are_contained() {
             panic!("a state's destructor, as it should")
         }
     }
+    #[allow(dead_code, reason = "its destructor is meant")]
     struct Fragile(Option<Explosive>, bool);
     impl GenServer for Fragile {
         type Args = (bool, bool);

@@ -151,9 +151,19 @@ impl OsNode {
         assert!(self.child.wait().expect("it is our child").success(), "{}", self.log());
     }
 
-    /// Freezes the node with SIGSTOP.
+    /// Freezes the node with SIGSTOP. Returns when all of its threads have stopped.
     pub(crate) fn freeze(&self) {
         self.signal(Signal::STOP);
+        super::until("the node is frozen", || {
+            let tasks = std::fs::read_dir(format!("/proc/{}/task", self.child.id()));
+            tasks.expect("it is there").all(|task| {
+                let stat = std::fs::read_to_string(task.expect("an entry").path().join("stat"));
+                // The state is behind the name in parentheses. A thread may have ended meanwhile.
+                stat.map_or(true, |stat| {
+                    stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('T'))
+                })
+            })
+        });
     }
 
     /// Continues the node after [`freeze`](OsNode::freeze).

@@ -176,9 +176,8 @@ impl fmt::Display for CallError {
 impl fmt::Display for Late {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "timeout: no reply within {:?}", self.after)?;
-        match &self.work {
-            Some((work, time)) => write!(f, "; the server was in {work} for at least {time:?}")?,
-            None => {}
+        if let Some((work, time)) = &self.work {
+            write!(f, "; the server was in {work} for at least {time:?}")?;
         }
         match self.messages {
             Some(count) => write!(f, "; {count} messages were waiting"),

@@ -4,7 +4,6 @@
 pub(crate) mod behaviour;
 pub(crate) mod call_error;
 pub(crate) mod crash;
-mod multi;
 pub(crate) mod reply_to;
 pub(crate) mod request;
 mod request_id;
@@ -14,7 +13,6 @@ mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};
-pub use multi::{MultiCall, abcast, multi_call};
 pub(crate) use reply_to::Unanswered;
 pub use reply_to::{Caller, ReplyTo};
 pub(crate) use request::name;

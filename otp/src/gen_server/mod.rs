@@ -116,6 +116,7 @@
 
 mod args;
 mod handlers;
+mod multi;
 mod next;
 mod run;
 
@@ -126,8 +127,8 @@ use fika_runtime::{ExitReason, Message, Pid, Reference, send};
 use serde::{Deserialize, Serialize};
 
 pub use crate::r#gen::{
-    CALL_TIMEOUT, CallError, Caller, Calling, Hop, MultiCall, ReplyTo, Request, RequestId,
-    RequestIds, ServerRef, Start, StartError, Via, abcast, multi_call,
+    CALL_TIMEOUT, CallError, Caller, Calling, Hop, ReplyTo, Request, RequestId, RequestIds,
+    ServerRef, Start, StartError, Via,
 };
 
 pub use fika_macros::{call, cast, info};
@@ -138,6 +139,7 @@ pub use self::handlers::{
 };
 #[doc(hidden)]
 pub use self::handlers::{Handled, Kind};
+pub use self::multi::{MultiCall, abcast, multi_call};
 pub use self::next::{Init, IntoInit, IntoNext, Next, Reply};
 pub use self::run::enter_loop;
 use crate::r#gen::Bond;

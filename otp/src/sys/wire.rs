@@ -111,7 +111,9 @@ pub struct Traced {
 /// Work on the state of a process of this node. It returns false if the state has another type.
 #[derive(Message)]
 #[message(local)]
-pub(crate) struct OnState(pub(crate) Box<dyn FnOnce(&mut dyn Any) -> bool + Send>);
+pub(crate) struct OnState(pub(crate) Work);
+
+type Work = Box<dyn FnOnce(&mut dyn Any) -> bool + Send>;
 
 /// The result of [`OnState`]: whether the state had the type, or why the work failed.
 #[derive(Message)]

@@ -4,8 +4,7 @@ use std::time::Duration;
 
 use fika_runtime::{Message, NodeName, Time, self_node};
 
-use super::{RequestId, ServerRef};
-use crate::gen_server::{HandleCall, HandleCast};
+use super::{HandleCall, HandleCast, RequestId, ServerRef};
 
 /// The result of [`multi_call`]: each node is in one of the two lists.
 #[derive(Clone, PartialEq, Eq, Debug)]
