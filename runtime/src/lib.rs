@@ -80,13 +80,14 @@ pub use outlet::{Outlet, Round, Turn};
 pub use pid::{LocalId, Pid};
 pub use printable::{Printable, printable};
 pub use priority::Priority;
+pub use process::current_node;
 pub use process::{
     AliasOpts, ExitDest, LinkOpts, MonitorAlias, MonitorOpts, ReplyOn, RequestOpts, SpawnOpts,
     Spawned, alias, alias_with, exit_process_priority, link_with, monitor_with, send_priority,
     spawn_opt, spawn_opt_on, spawn_request, spawn_request_abandon, spawn_request_on, unalias,
 };
 pub use process::{
-    Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer, current_node,
+    Elapsed, Ended, SendError, Sleep, SpawnBlocking, Waiting, Within, acting_node, cancel_timer,
     catch_exit, demonitor, demonitor_flush, exit, exit_async, exit_process, exit_reason,
     is_in_destructor, link, make_ref, monitor, open_message, process_count, read_timer, register,
     registered, run_lookup, self_node, self_pid, send, send_after, sleep, spawn, spawn_blocking,
@@ -144,7 +145,7 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
-    pub use crate::{Dest, ExitReason, Reference};
+    pub use crate::Reference;
     pub use crate::RemoteFn;
     pub use crate::message::{
         Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
@@ -154,6 +155,7 @@ pub mod __private {
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
     pub use crate::report::report;
+    pub use crate::{Dest, ExitReason};
     pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{self, Serialize};

@@ -37,8 +37,9 @@ mod signals;
 mod spawn;
 mod wait;
 
+pub use self::api::current_node;
 pub use self::api::{
-    acting_node, async_dist, current_node, exit, exit_async, group_leader, hibernate, mailbox_limit, make_ref,
+    acting_node, async_dist, exit, exit_async, group_leader, hibernate, mailbox_limit, make_ref,
     process_count, register, registered, self_node, self_pid, set_group_leader, set_priority,
     trap_exit, unregister, whereis,
 };
