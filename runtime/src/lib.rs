@@ -146,6 +146,7 @@ pub use stepper::{Step, Stepper};
 #[doc(hidden)]
 pub mod __private {
     pub use crate::Bytes;
+    pub use crate::Reference;
     pub use crate::RemoteFn;
     pub use crate::message::{
         Args, Buffer, DecodeError, EncodeError, Encoded, Envelope, Message, Part, TagEntry,
@@ -155,7 +156,7 @@ pub mod __private {
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
     pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
     pub use crate::report::report;
-    pub use crate::{Dest, ExitReason, Reference};
+    pub use crate::{Dest, ExitReason};
     pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{self, Serialize};

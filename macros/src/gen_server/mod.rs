@@ -11,12 +11,14 @@
 //!
 //! All but the client is inside of an unnamed constant, so the user's module gets one new name.
 
+mod behaviour;
 mod client;
 mod expand;
 mod model;
 mod parse;
 mod refuse;
 mod request;
+mod start;
 
 use proc_macro2::TokenStream;
 use quote::quote;

@@ -1,14 +1,14 @@
-//! A request as a type.
+//! A request as a type, and the types that carry the names of the requests.
 
 use proc_macro2::{Ident, Span, TokenStream};
-use quote::quote_spanned;
+use quote::{format_ident, quote, quote_spanned};
 use syn::Type;
 
-use super::model::{Arg, Handler};
+use super::model::{Arg, Handler, Kind, Server};
 
 pub(crate) struct Request {
     /// The type that has its name.
-    pub(crate) name: TokenStream,
+    name: TokenStream,
     pub(crate) ty: TokenStream,
 }
 
@@ -25,4 +25,46 @@ impl Request {
 
 pub(crate) fn of_args(args: &[Arg]) -> (Vec<&Ident>, Vec<&Type>) {
     args.iter().map(|arg| (&arg.name, &arg.ty)).unzip()
+}
+
+/// Names that the user's code can't see.
+pub(crate) fn values(count: usize) -> Vec<Ident> {
+    (0..count).map(|n| format_ident!("arg{n}", span = Span::mixed_site())).collect()
+}
+
+/// The types that carry the names of the requests.
+pub(crate) fn names(server: &Server, fika: &TokenStream, tag: &TokenStream) -> TokenStream {
+    let requests: Vec<_> =
+        server.handlers.iter().filter(|handler| handler.kind != Kind::Info).collect();
+    let types = requests.iter().map(|Handler { name, cfgs, .. }| {
+        quote! {
+            #(#cfgs)*
+            #[allow(non_camel_case_types, unreachable_pub, missing_docs, missing_debug_implementations)]
+            pub enum #name {}
+        }
+    });
+    let named = requests.iter().map(|handler| {
+        let (name, cfgs) = (Request::of(handler, fika).name, &handler.cfgs);
+        let ident = handler.name.to_string();
+        let ident = ident.trim_start_matches("r#");
+        let readable = format!("{}::{ident}", server.name);
+        quote! {
+            #(#cfgs)*
+            impl #fika::gen_server::RequestName for #name {
+                const NAME: &'static str = #readable;
+                const TAG: &'static str = ::core::concat!(#tag, "::", #ident);
+            }
+
+            #(#cfgs)*
+            #fika::__private::inventory::submit! {
+                #fika::__private::TagEntry::new::<#name>(::core::concat!(#tag, "::", #ident))
+            }
+        }
+    });
+    quote! {
+        mod __requests {
+            #(#types)*
+        }
+        #(#named)*
+    }
 }

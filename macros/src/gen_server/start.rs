@@ -1,0 +1,110 @@
+//! The functions that start a server, and those that name a running one.
+
+use proc_macro2::{Ident, Span, TokenStream};
+use quote::quote;
+
+use super::client;
+use super::model::{Init, Server};
+use super::request::of_args;
+
+pub(crate) fn functions(server: &Server, fika: &TokenStream) -> TokenStream {
+    let Server { ty, init: Init { vis, .. }, .. } = server;
+    let (parameters, arguments, where_clause) = server.generics.split_for_impl();
+    let name = client::name(server);
+    let client = &quote!(#name #arguments);
+    let gs = quote!(#fika::gen_server);
+    let reference = quote!(#fika::__private::Reference);
+    let starts = [
+        start(
+            server,
+            fika,
+            "start",
+            "Starts a server that is not linked to the caller, and returns its client.",
+            client,
+        ),
+        start(
+            server,
+            fika,
+            "start_link",
+            "Starts a server that is linked to the caller, and returns its client.",
+            client,
+        ),
+        start(
+            server,
+            fika,
+            "start_monitor",
+            "Starts a server that the caller monitors, and returns its client and the monitor.",
+            &quote!((#client, #reference)),
+        ),
+    ];
+    quote! {
+        #[allow(private_interfaces, private_bounds)]
+        impl #parameters #ty #where_clause {
+            #(#starts)*
+
+            /// Returns the client of the server with this pid, with this name on this node, or with
+            /// this name on another node.
+            ///
+            /// # Panics
+            /// If the name of a process or of a node is invalid.
+            #[allow(dead_code)]
+            #[must_use]
+            #[track_caller]
+            #vis fn at<'__name>(
+                server: impl ::core::convert::Into<#fika::__private::Dest<'__name>>,
+            ) -> #client {
+                ::core::convert::From::from(#gs::ServerRef::<Self>::at(server))
+            }
+
+            /// Returns the client of the server with this name in a registry.
+            #[allow(dead_code)]
+            #[must_use]
+            #vis fn via(name: ::std::sync::Arc<dyn #gs::Via>) -> #client {
+                ::core::convert::From::from(#gs::ServerRef::<Self>::via(name))
+            }
+        }
+    }
+}
+
+/// A function that calls the one of this name in `gen_server`, with the arguments of `init`.
+fn start(
+    server: &Server,
+    fika: &TokenStream,
+    name: &str,
+    doc: &str,
+    started: &TokenStream,
+) -> TokenStream {
+    let Init { vis, docs, args, .. } = &server.init;
+    let (names, types) = of_args(args);
+    let name = Ident::new(name, Span::mixed_site());
+    // The arguments of `init` may have any name.
+    let opts = Ident::new("opts", Span::mixed_site());
+    let gs = quote!(#fika::gen_server);
+    let run = quote!(#gs::#name::<Self>(#opts, (#(#names,)*)).await?);
+    let result = if name == "start_monitor" {
+        quote! {
+            let (server, monitor) = #run;
+            ::core::result::Result::Ok((::core::convert::From::from(server), monitor))
+        }
+    } else {
+        quote!(::core::result::Result::Ok(::core::convert::From::from(#run)))
+    };
+    quote! {
+        #[doc = #doc]
+        ///
+        #(#docs)*
+        ///
+        /// # Errors
+        /// If the name is taken, or if `init` fails or takes longer than the limit of the options.
+        ///
+        /// # Panics
+        /// Outside of a process.
+        #[allow(dead_code, clippy::too_many_arguments)]
+        #vis async fn #name(
+            #opts: #gs::Start,
+            #(#names: #types),*
+        ) -> ::core::result::Result<#started, #gs::StartError> {
+            #result
+        }
+    }
+}
