@@ -140,7 +140,9 @@ fn a_child_may_end_before_its_start_returns() {
     run(async {
         let early = || async {
             let pid = spawn_link(async { exit(ExitReason::Shutdown) });
-            end_of_quietly(pid).await;
+            fika::Ended::of(pid).await;
+            // The supervisor takes the exit signal before this returns.
+            yield_now().await;
             pid
         };
         let spec = ChildSpec::new("early", early).restart(Restart::Transient);
@@ -151,11 +153,6 @@ fn a_child_may_end_before_its_start_returns() {
         assert_eq!(children[0].child, ChildState::Stopped);
         assert_eq!(children[0].restarts, 0);
     });
-}
-
-/// Waits for the end of a process without the mailbox.
-async fn end_of_quietly(pid: Pid) {
-    fika::Ended::of(pid).await;
 }
 
 /// An exit signal that a child sends while it lives is not its end.

@@ -287,11 +287,8 @@ impl Engine {
             Ok(None) => return Ok(()),
             Err(message) => message,
         };
-        match open::<DeleteChild, EndReply>(message)? {
-            Some((DeleteChild(id), reply)) => {
-                self.command(ChildRef::Id(id), Command::Delete(reply));
-            }
-            None => {}
+        if let Some((DeleteChild(id), reply)) = open::<DeleteChild, EndReply>(message)? {
+            self.command(ChildRef::Id(id), Command::Delete(reply));
         }
         Ok(())
     }
