@@ -99,7 +99,15 @@ pub(crate) const LAYERS: &[Layers] = &[
             &["api"],
         ],
     ),
-    ("otp/src", &[&["gen"], &["sys"], &["gen_server"]]),
+    (
+        "otp/src",
+        &[
+            &["gen"],
+            &["sys"],
+            &["gen_server", "proc_lib"],
+            &["agent", "registry", "supervisor", "supervisor_bridge", "task"],
+        ],
+    ),
     ("net/src", &[&["cookie"], &["proto"], &["io"], &["dist"], &["fuzzing"]]),
     (
         "net/src/dist",

@@ -19,6 +19,7 @@ mod ring;
 mod selective;
 mod spawn;
 mod stop;
+mod supervisor;
 mod timers;
 
 use fika::Node;
@@ -62,9 +63,7 @@ pub(crate) fn run(workload: &str, params: &Params, workers: Option<usize>) {
         "scale.stop" => stop::run(&node, with_rest(p)),
         "local.idle.hibernated" => cannot("an idle process has nothing to give back"),
         "local.call.1_client" | "local.call.100_clients" => node.block_on(call::run(p)),
-        "local.supervisor.1000" | "local.supervisor.10000" => {
-            cannot("not there yet: supervisor");
-        }
+        "local.supervisor.1000" | "local.supervisor.10000" => node.block_on(supervisor::run(p)),
         _ => cannot("not there yet"),
     }
     // Freeing a million processes one by one is not part of the work. The operating system takes

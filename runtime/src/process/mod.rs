@@ -38,8 +38,8 @@ mod spawn;
 mod wait;
 
 pub use self::api::{
-    acting_node, async_dist, current_node, exit, exit_async, group_leader, hibernate,
-    mailbox_limit, make_ref, process_count, register, registered, self_node, self_pid,
+    acting_node, async_dist, catch_exit, current_node, exit, exit_async, exit_reason, group_leader,
+    hibernate, mailbox_limit, make_ref, process_count, register, registered, self_node, self_pid,
     set_group_leader, set_priority, trap_exit, try_self_pid, unregister, whereis,
 };
 pub use self::core::relations::{LinkOpts, ReplyOn};
@@ -49,8 +49,8 @@ pub use self::core::{
 };
 pub(crate) use self::deliver::{Action, Orphans, undecodable};
 pub use self::deliver::{SendError, SystemMonitor, system_monitor};
+pub use self::failure::contain_call;
 pub(crate) use self::failure::{catch, contain, drop_each, install_panic_hook};
-pub use self::failure::{catch_exit, contain_call, exit_reason};
 pub use self::inspect::{
     Ended, Processes, SuspendError, has_ended, info, is_process_alive, process_info, processes,
     processes_iter, resume_process, suspend_process,

@@ -1,5 +1,6 @@
 //! The functions by which a process asks or sets something of itself, or of its node.
 
+mod catch;
 mod flags;
 mod group_leader;
 mod hibernate;
@@ -7,6 +8,7 @@ mod mailbox_limit;
 mod names;
 mod own;
 
+pub use self::catch::{catch_exit, exit_reason};
 pub use self::flags::{async_dist, set_priority};
 pub use self::group_leader::{group_leader, set_group_leader};
 pub use self::hibernate::hibernate;

@@ -1,11 +1,9 @@
 //! Panics: how they are printed and contained; and the ways in which a process leaves its code.
 
-mod catch;
 mod contain;
 mod leave;
 mod panic;
 
-pub use self::catch::{catch_exit, exit_reason};
 pub use self::contain::contain_call;
 pub(crate) use self::contain::{catch, contain, drop_each};
 pub(in crate::process) use self::leave::{leave, raise, refuse};

@@ -4,10 +4,11 @@ use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::task::Poll;
 
-use super::contain::catch;
 use crate::contain::last_unwinding;
 use crate::context;
 use crate::exit_reason::ExitReason;
+use crate::process::core::Running;
+use crate::process::failure::catch;
 
 /// Runs a future, and returns the exit reason if it panics, calls [`exit`](crate::exit), or calls a
 /// function wrongly. The process goes on (Erlang's `catch`).
@@ -15,10 +16,10 @@ use crate::exit_reason::ExitReason;
 /// An exit signal ends the process all the same. So does an `exit` during which a destructor waits.
 ///
 /// ```
-/// # use fika_runtime::{ExitReason, Node, catch, exit};
+/// # use fika_runtime::{ExitReason, Node, catch_exit, exit};
 /// # Node::builder().build().unwrap().block_on(async {
-/// assert_eq!(catch(async { 7 }).await, Ok(7));
-/// let failed = catch(async { exit(ExitReason::Timeout) }).await;
+/// assert_eq!(catch_exit(async { 7 }).await, Ok(7));
+/// let failed = catch_exit(async { exit(ExitReason::Timeout) }).await;
 /// assert_eq!(failed, Err::<(), _>(ExitReason::Timeout));
 /// # });
 /// ```
@@ -60,7 +61,7 @@ pub async fn catch_exit<F: Future>(future: F) -> Result<F::Output, ExitReason> {
 /// ```
 #[must_use]
 pub fn exit_reason() -> Option<ExitReason> {
-    let decided = |me: crate::process::core::Running<'_>| {
+    let decided = |me: Running<'_>| {
         let ends = me.control.is_ending() || me.control.dropped.get();
         ends.then(|| me.control.reason()).flatten()
     };
