@@ -350,7 +350,7 @@ async fn a_reference_is_encoded_with_its_node() {
 
     let error = Encoded::new(&Counter::via(Arc::new(Nowhere))).unwrap_err().to_string();
     assert!(error.contains("a name in a registry has a meaning on its own node only"), "{error}");
-    // A name that no process can have would end those who send to it.
+    // Sending to an invalid name would end the sender, so the name is not decoded.
     for name in ["", "undefined", &*"x".repeat(1021)] {
         let bad = ServerRef::<Counter>::at((name, "a@127.0.0.1"));
         let error = Encoded::new(&bad).map(|encoded| encoded.decode::<ServerRef<Counter>>());

@@ -225,7 +225,7 @@ async fn initial(ack: InitAck<()>) {
     std::future::pending::<()>().await;
 }
 
-/// A child that fails as it is told.
+/// A child that fails in the way that a message names.
 async fn crashing(ack: InitAck<()>) -> Result<(), String> {
     ack.ok(());
     let order = receive! {

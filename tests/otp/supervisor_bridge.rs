@@ -8,7 +8,7 @@ use fika::prelude::*;
 use fika::process::{Ended, spawn_blocking};
 use fika::supervisor_bridge::{self, Bridged, SupervisorBridge};
 
-/// What a bridge of a test leads to.
+/// The thing that a bridge links into the tree.
 enum Kind {
     Process(Pid),
     /// A thread that runs until it gets a message.

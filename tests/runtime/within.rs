@@ -73,7 +73,7 @@ async fn an_answer_comes_before_and_after_the_end_of_a_tick() {
     }
 }
 
-/// A wait goes on while the process hibernates beside it: the shared timer is no room to be freed.
+/// A wait ends in time if the process hibernates beside it, since the shared timer is kept.
 #[fika::test(sim)]
 async fn a_wait_beside_a_hibernation_ends_in_time() {
     for early in [0, 5, 30] {

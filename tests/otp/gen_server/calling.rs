@@ -93,7 +93,7 @@ fn an_unknown_request_is_refused() {
             assert!(refused.is_unknown_request(), "{refused}");
             assert_eq!(Ref::pid(pid).call(Ask::Get).await.unwrap(), 0, "it goes on");
         }
-        // A process that is no server and drops the request.
+        // A process that drops the request and is not a server.
         let plain = spawn(async {
             receive! { message => drop(message) };
             next::<()>().await

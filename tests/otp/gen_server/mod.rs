@@ -57,7 +57,7 @@ pub(crate) use crate::support::Place;
 pub(crate) use crate::support::process::OsNode;
 pub(crate) use crate::wait::{LIMIT, down, end_of, exit_from, has_none, next};
 
-/// What the server tells its owner.
+/// A callback that the server reports to its owner.
 #[message]
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Saw {
@@ -88,7 +88,7 @@ pub(crate) enum Begin {
     Hang,
 }
 
-/// What the server does next.
+/// The server's next step after a callback.
 #[message]
 #[derive(Clone, Debug)]
 pub(crate) enum Then {

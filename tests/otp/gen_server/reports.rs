@@ -80,7 +80,7 @@ fn crash() {
     });
 }
 
-/// A server whose `format_status` says what it is told, and fails if it is told so.
+/// A server whose `format_status` hides the state, and panics while `HOOK_FAILS` is set.
 struct Formats(String);
 
 static HOOK_FAILS: AtomicBool = AtomicBool::new(false);

@@ -180,7 +180,7 @@ async fn spec_init_local_registered_parent() {
     let monitor = monitor(pid);
     assert_eq!(Ref::pid(pid).call(Ask::Get).await.unwrap(), 7);
     assert_eq!(proc_lib::ancestors(pid), Some(vec![parent]));
-    // The message of another process is no order of the parent.
+    // An exit signal of a process other than the parent arrives as a message.
     exit_process(pid, reason("stranger"));
     saw(Saw::Exit(me, reason("stranger"))).await;
     send("the parent", ());

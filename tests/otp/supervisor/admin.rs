@@ -12,7 +12,7 @@ use fika::supervisor::{
 use crate::supervisor::*;
 use crate::wait::has_none;
 
-/// SUP-16, SUP-17, SUP-18, SUP-19, SUP-20.
+/// SUP-16 to SUP-20: every request, for a child that runs, a stopped child and an unknown child.
 #[fika::test(workers = 2)]
 async fn child_adm() {
     let top = top(SupFlags::one_for_one(), vec![worker("a")]).await;
@@ -79,7 +79,8 @@ async fn child_adm() {
     assert!(has_none::<Exit>().await);
 }
 
-/// SUP-20, SUP-21.
+/// SUP-20, SUP-21: children of a simple supervisor are counted, listed and ended by pid; requests
+/// by id are refused.
 #[fika::test(workers = 2)]
 async fn child_adm_simple() {
     trap_exit(true);
@@ -93,7 +94,7 @@ async fn child_adm_simple() {
     let children: Vec<_> = which(&top).await.into_iter().map(|c| (c.id.clone(), c.pid())).collect();
     assert_eq!(children, [(None, Some(b)), (None, Some(a))]);
 
-    // What needs an id is refused.
+    // Requests that need an id are refused.
     let by_id = ServerRef::<Supervisor>::pid(pid_of(&top));
     for error in [
         by_id.terminate_child("a").await.unwrap_err(),
@@ -107,14 +108,14 @@ async fn child_adm_simple() {
     top.terminate_child(a).await.unwrap();
     assert_eq!(down(watch).await, ExitReason::Shutdown);
     assert_eq!(count(&top).await, [1, 1, 0, 1]);
-    // A dead process is no error, a stranger is.
+    // A dead process is accepted, and a live process that is not a child is `NotFound`.
     top.terminate_child(a).await.unwrap();
     let error = top.terminate_child(self_pid()).await.unwrap_err();
     assert!(matches!(error, ChildError::NotFound { .. }), "{error}");
     nobody_up().await;
 }
 
-/// SUP-20.
+/// SUP-20: only live children count as active, also while a child is restarted again and again.
 #[fika::test(workers = 2)]
 async fn count_children() {
     let broken = Arc::new(AtomicBool::new(false));
@@ -150,7 +151,7 @@ async fn count_children() {
     assert_eq!(count(&top).await, [2, 1, 0, 2]);
 }
 
-/// SUP-20.
+/// SUP-20: supervisors and workers are counted separately.
 #[fika::test(workers = 2)]
 async fn count_children_supervisor() {
     let inner = || supervisor::start_link(Start::new(), SupFlags::one_for_one(), []);
@@ -206,7 +207,7 @@ async fn which_children() {
     assert_eq!(states(&top).await, expected);
 }
 
-/// SUP-20, SUP-21.
+/// SUP-20, SUP-21: a child whose restart fails is listed as restarting.
 #[fika::test(workers = 2)]
 async fn which_children_simple_one_for_one() {
     trap_exit(true);
@@ -262,7 +263,8 @@ async fn do_not_save_start_parameters_for_temporary_children() {
     }
 }
 
-/// SUP-9, SUP-19.
+/// SUP-9, SUP-19: the specification of a temporary child is removed when the child ends, for any
+/// reason.
 #[fika::test(workers = 2)]
 async fn do_not_save_child_specs_for_temporary_children() {
     let flags = SupFlags::one_for_one();

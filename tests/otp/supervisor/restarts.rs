@@ -1,4 +1,4 @@
-//! Which children are restarted, and how often.
+//! Restarts of children, and the limit of their number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +10,7 @@ use fika::supervisor::{self, ChildSpec, ChildState, Restart, Strategy, SupFlags,
 use crate::supervisor::*;
 use crate::wait::exit_from;
 
-/// SUP-12.
+/// SUP-12: a child is restarted up to the intensity, and one end more ends the supervisor.
 #[fika::test(workers = 2)]
 async fn multiple_restarts() {
     let flags = SupFlags::one_for_one().intensity(3).period(secs(3600));
@@ -62,19 +62,19 @@ async fn restarted_by(strategy: Strategy) -> Vec<String> {
     restarted
 }
 
-/// SUP-10.
+/// SUP-10: `one_for_one` restarts only the child that ended.
 #[fika::test(workers = 2)]
 async fn one_for_one() {
     assert_eq!(restarted_by(Strategy::OneForOne).await, ["b"]);
 }
 
-/// SUP-10.
+/// SUP-10: `one_for_all` ends all children and starts them again in order.
 #[fika::test(workers = 2)]
 async fn one_for_all() {
     assert_eq!(restarted_by(Strategy::OneForAll).await, ["a", "b", "c"]);
 }
 
-/// SUP-10.
+/// SUP-10: `rest_for_one` restarts the child that ended and the children started after it.
 #[fika::test(workers = 2)]
 async fn rest_for_one() {
     assert_eq!(restarted_by(Strategy::RestForOne).await, ["b", "c"]);
@@ -95,19 +95,19 @@ async fn escalates(flags: SupFlags) {
     nobody_up().await;
 }
 
-/// SUP-6, SUP-12, SUP-15.
+/// SUP-6, SUP-12, SUP-15: with intensity 0, the first failure ends the supervisor with `shutdown`.
 #[fika::test(workers = 2)]
 async fn one_for_one_escalation() {
     escalates(SupFlags::one_for_one()).await;
 }
 
-/// SUP-12.
+/// SUP-12: with intensity 0, the first failure ends all children and the supervisor.
 #[fika::test(workers = 2)]
 async fn rest_for_one_escalation() {
     escalates(SupFlags::rest_for_one()).await;
 }
 
-/// SUP-21, SUP-22.
+/// SUP-21, SUP-22: a child of a simple supervisor is restarted with its own argument.
 #[fika::test(workers = 2)]
 async fn simple_one_for_one() {
     trap_exit(true);
@@ -123,7 +123,7 @@ async fn simple_one_for_one() {
     assert_eq!(pids, [Some(b), Some(again)]);
 }
 
-/// SUP-12, SUP-21.
+/// SUP-12, SUP-21: the intensity of a simple supervisor counts the restarts of all its children.
 #[fika::test(workers = 2)]
 async fn simple_one_for_one_escalation() {
     trap_exit(true);
@@ -157,13 +157,13 @@ async fn after(restart: Restart, reason: ExitReason) -> Option<bool> {
     }
 }
 
-/// SUP-9.
+/// SUP-9: a permanent child is restarted after a normal end.
 #[fika::test(workers = 2)]
 async fn permanent_normal() {
     assert_eq!(after(Restart::Permanent, ExitReason::Normal).await, Some(true));
 }
 
-/// SUP-9.
+/// SUP-9: a transient child stays stopped after a normal end or a shutdown.
 #[fika::test(workers = 2)]
 async fn transient_normal() {
     assert_eq!(after(Restart::Transient, ExitReason::Normal).await, Some(false));
@@ -171,40 +171,40 @@ async fn transient_normal() {
     assert_eq!(after(Restart::Transient, shutdown_with()).await, Some(false));
 }
 
-/// SUP-9.
+/// SUP-9: a temporary child is removed after a normal end.
 #[fika::test(workers = 2)]
 async fn temporary_normal() {
     assert_eq!(after(Restart::Temporary, ExitReason::Normal).await, None);
 }
 
-/// SUP-9.
+/// SUP-9: a permanent child is restarted after a shutdown.
 #[fika::test(workers = 2)]
 async fn permanent_shutdown() {
     assert_eq!(after(Restart::Permanent, ExitReason::Shutdown).await, Some(true));
     assert_eq!(after(Restart::Permanent, shutdown_with()).await, Some(true));
 }
 
-/// SUP-9.
+/// SUP-9: a temporary child is removed after a shutdown.
 #[fika::test(workers = 2)]
 async fn temporary_shutdown() {
     assert_eq!(after(Restart::Temporary, ExitReason::Shutdown).await, None);
     assert_eq!(after(Restart::Temporary, shutdown_with()).await, None);
 }
 
-/// SUP-9.
+/// SUP-9: a permanent child is restarted after an error or a kill.
 #[fika::test(workers = 2)]
 async fn permanent_abnormal() {
     assert_eq!(after(Restart::Permanent, error()).await, Some(true));
     assert_eq!(after(Restart::Permanent, ExitReason::Killed).await, Some(true));
 }
 
-/// SUP-9.
+/// SUP-9: a transient child is restarted after an error.
 #[fika::test(workers = 2)]
 async fn transient_abnormal() {
     assert_eq!(after(Restart::Transient, error()).await, Some(true));
 }
 
-/// SUP-9.
+/// SUP-9: a temporary child is removed after an error.
 #[fika::test(workers = 2)]
 async fn temporary_abnormal() {
     assert_eq!(after(Restart::Temporary, error()).await, None);
@@ -240,7 +240,8 @@ async fn hanging_restart_loop_rest_for_one() {
     assert_eq!(count(&top).await, [3, 3, 0, 3]);
 }
 
-/// SUP-13, SUP-22.
+/// SUP-13, SUP-22: while a child of a simple supervisor fails to restart, the supervisor serves
+/// requests and exits.
 #[fika::test(workers = 2)]
 async fn hanging_restart_loop_simple() {
     trap_exit(true);

@@ -36,7 +36,7 @@ fn quiet() -> ChildSpec {
     ChildSpec::new("", || async { spawn_link(child()) })
 }
 
-/// SUP-23, SUP-30.
+/// SUP-23, SUP-30: the cost of starting temporary children and ending them together is linear.
 #[fika::test(workers = 2)]
 async fn simple_one_for_one_scale_many_temporary_children() {
     trap_exit(true);
@@ -57,7 +57,7 @@ async fn simple_one_for_one_scale_many_temporary_children() {
     .await;
 }
 
-/// SUP-30.
+/// SUP-30: the cost of starting children and ending them one by one is linear.
 #[fika::test(workers = 2)]
 async fn scale_start_stop_many_children() {
     is_linear(1000, async |n| {
@@ -78,7 +78,7 @@ async fn scale_start_stop_many_children() {
     .await;
 }
 
-/// SUP-30.
+/// SUP-30: the cost of the ends of all children at once is linear.
 #[fika::test(workers = 2)]
 async fn scale_mass_exit_children() {
     trap_exit(true);

@@ -16,7 +16,7 @@ fn reasons() -> [ExitReason; 4] {
     [ExitReason::Normal, ExitReason::Shutdown, shutdown_with(), error()]
 }
 
-/// SUP-24.
+/// SUP-24: the end of a temporary child that is not significant does not end the supervisor.
 #[fika::test(workers = 2)]
 async fn nonsignificant_temporary() {
     for auto in BOTH {
@@ -31,7 +31,7 @@ async fn nonsignificant_temporary() {
     }
 }
 
-/// SUP-24.
+/// SUP-24: the end of a transient child that is not significant does not end the supervisor.
 #[fika::test(workers = 2)]
 async fn nonsignificant_transient() {
     for auto in BOTH {
@@ -50,7 +50,8 @@ async fn nonsignificant_transient() {
     }
 }
 
-/// SUP-24, SUP-26.
+/// SUP-24, SUP-26: the end of one or all significant children ends the supervisor, unless the
+/// supervisor itself ended the child.
 #[fika::test(workers = 2)]
 async fn significant_temporary() {
     for reason in reasons() {

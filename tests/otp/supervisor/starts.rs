@@ -38,7 +38,7 @@ async fn sup_start_normal() {
     assert_eq!(down(watch_top).await, error());
 }
 
-/// SUP-28.
+/// SUP-28: a start whose `init` returns `Ignored` leaves no name and no exit message.
 #[fika::test(workers = 2)]
 async fn sup_start_ignore_init() {
     trap_exit(true);
@@ -49,7 +49,7 @@ async fn sup_start_ignore_init() {
     assert!(has_none::<Exit>().await);
 }
 
-/// SUP-5, SUP-20.
+/// SUP-5, SUP-20: a child whose start is ignored is listed as stopped, and can be restarted.
 #[fika::test(workers = 2)]
 async fn sup_start_ignore_child() {
     let ignores = Arc::new(AtomicBool::new(true));
@@ -70,7 +70,7 @@ async fn sup_start_ignore_child() {
     assert!(pid.is_some());
 }
 
-/// SUP-5.
+/// SUP-5: a temporary child whose start is ignored is not stored.
 #[fika::test(workers = 2)]
 async fn sup_start_ignore_temporary_child_start_child() {
     let top = top(SupFlags::one_for_one(), vec![]).await;
@@ -83,7 +83,7 @@ async fn sup_start_ignore_temporary_child_start_child() {
     assert_eq!(count(&top).await, [1, 0, 0, 1]);
 }
 
-/// SUP-5, SUP-21.
+/// SUP-5, SUP-21: a simple supervisor stores no child whose start is ignored.
 #[fika::test(workers = 2)]
 async fn sup_start_ignore_temporary_child_start_child_simple() {
     trap_exit(true);
@@ -160,7 +160,7 @@ async fn sup_start_child_returns_error() {
     assert!(has_none::<Exit>().await);
 }
 
-/// SUP-22.
+/// SUP-22: a simple supervisor stores no child whose start returns an error or panics.
 #[fika::test(workers = 2)]
 async fn sup_start_child_returns_error_simple() {
     trap_exit(true);
@@ -199,7 +199,7 @@ async fn sup_start_map() {
     assert_eq!(exit_from(pid_of(&top)).await, ExitReason::Shutdown);
 }
 
-/// SUP-1, SUP-21.
+/// SUP-1, SUP-21: the default flags of a simple supervisor restart a child that ended normally.
 #[fika::test(workers = 2)]
 async fn sup_start_map_simple() {
     trap_exit(true);
@@ -236,7 +236,7 @@ async fn sup_start_map_faulty_specs() {
     nobody_up().await;
 }
 
-/// SUP-1, SUP-2, SUP-25.
+/// SUP-1, SUP-2, SUP-25: `check_childspecs` finds duplicate ids and invalid significant children.
 #[fika::test(workers = 2)]
 async fn child_specs_map() {
     use fika::supervisor::AutoShutdown::{AllSignificant, AnySignificant, Never};
@@ -262,7 +262,7 @@ async fn child_specs_map() {
     assert!(matches!(top.start_child(spec).await, Err(ChildError::Invalid(_))));
 }
 
-/// SUP-1.
+/// SUP-1: a period of zero is refused, and all other limits are valid.
 #[fika::test(workers = 2)]
 async fn sup_flags() {
     let zero = SupFlags::one_for_all().period(Duration::ZERO);
@@ -280,7 +280,7 @@ async fn sup_flags() {
     }
 }
 
-/// SUP-5, SUP-21.
+/// SUP-5, SUP-21: the start of a child may return extra information for the caller.
 #[fika::test(workers = 2)]
 async fn simple_one_for_one_extra() {
     trap_exit(true);

@@ -61,7 +61,7 @@ async fn sup_stop_infinity() {
     assert_eq!(exit_from(pid).await, ExitReason::Shutdown);
 }
 
-/// SUP-7.
+/// SUP-7: a child that does not end within its shutdown time is killed.
 #[fika::test(workers = 2)]
 async fn sup_stop_timeout() {
     let timeout = Shutdown::Timeout(millis(20));
@@ -73,7 +73,7 @@ async fn sup_stop_timeout() {
     assert_eq!(down(watches[1]).await, ExitReason::Killed);
 }
 
-/// SUP-7.
+/// SUP-7: a child with `BrutalKill` is killed without waiting.
 #[fika::test(workers = 2)]
 async fn sup_stop_brutal_kill() {
     let specs = vec![worker("a"), stubborn_worker("b").shutdown(Shutdown::BrutalKill)];
@@ -84,7 +84,7 @@ async fn sup_stop_brutal_kill() {
     assert_eq!(down(watches[1]).await, ExitReason::Killed);
 }
 
-/// SUP-23.
+/// SUP-23: a simple supervisor kills all its children with `BrutalKill`.
 #[fika::test(workers = 2)]
 async fn sup_stop_brutal_kill_dynamic() {
     trap_exit(true);
@@ -105,7 +105,7 @@ async fn sup_stop_brutal_kill_dynamic() {
     }
 }
 
-/// SUP-29.
+/// SUP-29: `sys::terminate` ends the children of a supervisor, and then it with the given reason.
 #[fika::test(workers = 2)]
 async fn sup_stop_manual() {
     let top = top(SupFlags::one_for_one(), vec![worker("a")]).await;
@@ -129,7 +129,7 @@ async fn sup_stop_manual_timeout() {
     assert_eq!(down(watch).await, ExitReason::Normal);
 }
 
-/// SUP-29, GS-20.
+/// SUP-29, GS-20: an idle supervisor hibernates, and wakes for a request and the end of a child.
 #[fika::test(workers = 2)]
 async fn auto_hibernate() {
     trap_exit(true);
@@ -145,7 +145,7 @@ async fn auto_hibernate() {
     assert_eq!(count(&top).await, [1, 1, 0, 1]);
 }
 
-/// SUP-8.
+/// SUP-8: a child that has unlinked itself from its supervisor can be terminated.
 #[fika::test(workers = 2)]
 async fn child_unlink() {
     let me = self_pid();
@@ -164,7 +164,7 @@ async fn child_unlink() {
     let watch = monitor(child);
     assert!(top.terminate_child("a").await.is_ok());
     assert_eq!(down(watch).await, ExitReason::Shutdown);
-    // The same for one that is dead already.
+    // A child that has unlinked itself and is dead already can be terminated, too.
     let dead = top.restart_child("a").await.unwrap().pid().unwrap();
     crate::wait::next::<()>().await;
     end(dead, error()).await;
