@@ -131,10 +131,12 @@ fn each_wait_for_room_wakes_its_task() {
         assert_eq!(connect_node(place.name("there")).await, Some(true));
         valve.close();
         let n = fill(taker, 0, BYTES).await;
+        // Longer than the test waits: the end of the time would wake a task, too.
+        let limit = 2 * LIMIT;
         let tasks = [Arc::new(Task::default()), Arc::default()];
         let [one, two] = tasks.clone().map(Waker::from);
-        let mut first = pin!(send_timeout(taker, message(n, BYTES), LIMIT));
-        let mut second = pin!(send_timeout(taker, message(n + 1, BYTES), LIMIT));
+        let mut first = pin!(send_timeout(taker, message(n, BYTES), limit));
+        let mut second = pin!(send_timeout(taker, message(n + 1, BYTES), limit));
         assert!(first.as_mut().poll(&mut Context::from_waker(&one)).is_pending());
         assert!(second.as_mut().poll(&mut Context::from_waker(&two)).is_pending());
         assert!(first.as_mut().poll(&mut Context::from_waker(&one)).is_pending());
