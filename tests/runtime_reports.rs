@@ -83,9 +83,16 @@ fn an_error_is_reported_once() {
             "runtime_reports.rs",
             &*parent,
             "ERROR",
+            "a panic ended a process",
         ] {
             assert!(reports[0].contains(part), "no `{part}` in: {}", reports[0]);
         }
+        // The future returns this error.
+        let own = ExitReason::Error("of its own".into());
+        let failure = own.clone();
+        let (reason, reports) = reported(async { Err::<(), _>(failure) }).await;
+        assert_eq!((reason, reports.len()), (own, 1));
+        assert!(reports[0].contains("of its own"), "{}", reports[0]);
         // A call raises these errors.
         let (reason, reports) = reported(async { send("nobody has this name", ()) }).await;
         assert!(matches!(reason, ExitReason::Badarg(_)));

@@ -78,6 +78,17 @@ fn is_seven(n: &u8) -> bool {
     *n == 7
 }
 
+#[derive(Clone, Copy, Deserialize, PartialEq, Debug)]
+enum Drink {
+    Tea,
+    Milk,
+}
+
+/// Writes the variant's name as a string, which is not how serde writes a variant.
+fn as_name<S: Serializer>(drink: &Drink, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{drink:?}"))
+}
+
 /// `serialize_with` and `deserialize_with` that fit each other.
 mod as_text {
     use super::*;
@@ -291,11 +302,22 @@ fn field_attributes() {
     row!("field skip_serializing_if in a variant": [
         enum M { A { #[serde(skip_serializing_if = "Option::is_none")] a: Option<u8> }, B }
     ] M::A { a: None }, Described; M::A { a: Some(1) }, Plain; M::B, Plain;);
+    // The error is the one of the form in which it would be sent.
+    row!("field skip_serializing_if before a refused one": [
+        struct M {
+            #[serde(skip_serializing_if = "is_seven", default = "seven")] a: u8,
+            list: Vec<String>,
+            even: Even,
+        }
+    ] M { a: 7, list: vec![], even: Even(1) }, Refused(&["`even` of `M`", "it is odd"]););
     row!("field with": [struct M { #[serde(with = "as_text")] a: u8, b: u8 }]
         M { a: 1, b: 2 }, Plain;);
     row!("field serialize_with": [
         struct M { #[serde(serialize_with = "as_text::serialize")] a: u8, b: u8 }
     ] M { a: 1, b: 2 }, Refused(&["`a` of `M`", "a string", "serialize_with"]););
+    row!("field serialize_with, a variant as a string": [
+        struct M { #[serde(serialize_with = "as_name")] a: Drink, b: u8 }
+    ] M { a: Drink::Milk, b: 2 }, Described; M { a: Drink::Tea, b: 2 }, Described;);
     row!("field deserialize_with": [
         struct M { #[serde(deserialize_with = "as_text::deserialize")] a: u8, b: u8 }
     ] M { a: 1, b: 2 }, Refused(&["`a` of `M`", "a u8", "deserialize_with"]););

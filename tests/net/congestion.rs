@@ -441,7 +441,7 @@ fn the_ends_of_processes_wait_for_room() {
         valve.close();
         busy(spawn(filler(taker))).await;
         let waiting = net.tables().await.output_bytes;
-        assert_eq!(net.channels(), [format!("to {name} (bytes that wait: {waiting})")]);
+        assert_eq!(net.channels(), [format!("connected to {name} ({waiting} bytes wait)")]);
         for (pid, end) in linked {
             exit_process(pid, ExitReason::Kill);
             assert_eq!(down(end).await, ExitReason::Killed);

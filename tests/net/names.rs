@@ -121,6 +121,27 @@ async fn relays(to: Pid, worker: Pid) {
     send(to, (worker, down(monitor).await));
 }
 
+/// A pid keeps its meaning when another node writes it as text: the text has the name that this node
+/// has taken, unlike its own pids.
+#[test]
+fn a_pid_in_a_text_reaches_its_process() {
+    let place = Place::new();
+    let there = place.os("there").start();
+    nameless(place).block_on(async move {
+        start_distribution(place.name("here")).await.unwrap();
+        spawn_on(place.name("there"), writes_as_text(self_pid())).await;
+        let own: Pid = serde_json::from_str(&next!(String)).unwrap();
+        send(own, 7_u64);
+        assert_eq!(next!(u64), 7);
+    });
+    drop(there);
+}
+
+#[remote]
+async fn writes_as_text(to: Pid) {
+    send(to, serde_json::to_string(&to).unwrap());
+}
+
 /// DIST-10: pids from an earlier period of a node reach no process, though the processes themselves
 /// continue.
 #[test]

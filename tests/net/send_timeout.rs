@@ -5,9 +5,9 @@ use crate::support;
 
 use std::io::Write;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::task::Poll;
+use std::task::{Context, Poll, Wake, Waker};
 
 use fika::inspect::{is_process_alive, process_info};
 use fika::message::{MailboxLimit, TrySendError, WhenFull, mailbox_limit, send_timeout, try_send};
@@ -109,6 +109,46 @@ fn a_message_is_sent_in_time_or_returned() {
             assert_eq!(next!(u64), n + 2);
         });
     }
+}
+
+#[derive(Default)]
+struct Task(AtomicBool);
+
+impl Wake for Task {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+}
+
+/// Waits of one process in several of its tasks wake their own task each.
+#[test]
+fn each_wait_for_room_wakes_its_task() {
+    let (place, valve) = (Place::new(), Valve::new(Stops::Writes));
+    let here = TestNode::of(valve.on(place.builder("here")));
+    let there = place.node("there");
+    let taker = there.spawn(sink()).unwrap();
+    here.block_on(async move {
+        assert_eq!(connect_node(place.name("there")).await, Some(true));
+        valve.close();
+        let n = fill(taker, 0, BYTES).await;
+        // Longer than the test waits: the end of the time would wake a task, too.
+        let limit = 2 * LIMIT;
+        let tasks = [Arc::new(Task::default()), Arc::default()];
+        let [one, two] = tasks.clone().map(Waker::from);
+        let mut first = pin!(send_timeout(taker, message(n, BYTES), limit));
+        let mut second = pin!(send_timeout(taker, message(n + 1, BYTES), limit));
+        assert!(first.as_mut().poll(&mut Context::from_waker(&one)).is_pending());
+        assert!(second.as_mut().poll(&mut Context::from_waker(&two)).is_pending());
+        assert!(first.as_mut().poll(&mut Context::from_waker(&one)).is_pending());
+        valve.open();
+        let clock = Clock::new();
+        while !tasks.iter().all(|task| task.0.load(Ordering::SeqCst)) {
+            assert!(clock.elapsed() < LIMIT, "a task was not woken");
+            yield_now().await;
+        }
+        first.await.unwrap();
+        second.await.unwrap();
+    });
 }
 
 /// The end of a connection ends the wait. A message whose wait is dropped is not sent.

@@ -38,7 +38,7 @@ async fn bounces() {
 
 /// Connects its node to another one, and sends the answer.
 #[remote]
-async fn connects(to: Pid, node: String) {
+async fn connects_and_answers(to: Pid, node: String) {
     send(to, connect_node(node).await);
 }
 
@@ -100,7 +100,7 @@ fn ticktimes_that_differ() {
     TestNode::of(here).block_on(async move {
         let [short, usual, same] = names;
         for node in [usual, same] {
-            spawn_on(&short, connects(self_pid(), node)).await;
+            spawn_on(&short, connects_and_answers(self_pid(), node)).await;
             receive! { connected: Option<bool> => assert_eq!(connected, Some(true)) }
         }
     });

@@ -7,7 +7,7 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use fika::Node;
-use fika::message::{Dest, send_priority, try_send};
+use fika::message::{Dest, SendOpts, alias, send_priority, send_with, try_send};
 use fika::net::discovery::StaticNodes;
 use fika::net::{
     MonitorNodeError, Ping as PingAnswer, SocketOptions, disconnect_node, getopts, monitor_node,
@@ -72,6 +72,16 @@ fn destinations() {
     assert_eq!(pair, "{counter,b@host}");
     for known in [Dest::from("counter"), Dest::from(("counter", "b@host"))] {
         assert_eq!(dest(&known), dest(known));
+    }
+}
+
+/// The conditions of `send_with` concern other nodes. They keep no message to an alias of this one.
+#[fika::test]
+async fn conditions_do_not_concern_an_alias_of_this_node() {
+    let opts = SendOpts::new();
+    for opts in [opts, opts.nosuspend(), opts.noconnect(), opts.nosuspend().noconnect()] {
+        send_with(alias(), 7_u64, opts).unwrap();
+        receive! { n: u64 => assert_eq!(n, 7), after secs(10) => panic!("{opts:?}: it is lost") }
     }
 }
 

@@ -18,7 +18,7 @@ use fika::inspect::{process_count, set_label};
 use fika::message::Reference;
 use fika::prelude::*;
 use fika::process::{
-    SpawnOpts, spawn_blocking, spawn_link_on, spawn_opt, spawn_opt_on, spawn_request,
+    SpawnOpts, exit_reason, spawn_blocking, spawn_link_on, spawn_opt, spawn_opt_on, spawn_request,
     spawn_request_on, yield_now,
 };
 
@@ -553,6 +553,57 @@ async fn caught<F: Future>(future: F) -> Option<F::Output> {
         polled.map_or(Poll::Ready(None), |polled| polled.map(Some))
     })
     .await
+}
+
+/// Sends what its destructor sees as the reason for which the process ends.
+struct Sees(std::sync::mpsc::Sender<Option<ExitReason>>);
+
+impl Drop for Sees {
+    fn drop(&mut self) {
+        self.0.send(exit_reason()).unwrap();
+    }
+}
+
+/// A destructor sees the reason for which its process ends, and none when the process goes on.
+#[fika::test]
+async fn destructors_see_the_reason() {
+    let mine = || ExitReason::Error("mine".into());
+    let (tx, rx) = std::sync::mpsc::channel();
+    let sees = || Sees(tx.clone());
+
+    let value = sees();
+    end_of(async move { drop(value) }).await;
+    assert_eq!(rx.recv().unwrap(), None);
+
+    let value = sees();
+    end_of(async move {
+        let _value = value;
+        exit(mine());
+    })
+    .await;
+    assert_eq!(rx.recv().unwrap(), Some(mine()));
+
+    // The unwinding is that of any fatal signal.
+    let value = sees();
+    end_of(async move {
+        let _value = value;
+        exit_process(self_pid(), mine());
+    })
+    .await;
+    assert_eq!(rx.recv().unwrap(), Some(mine()));
+
+    let value = sees();
+    let (pid, monitor) = spawn_monitor(async move {
+        let _value = value;
+        serve().await;
+    });
+    exit_process(pid, mine());
+    assert_eq!((down(monitor).await, rx.recv().unwrap()), (mine(), Some(mine())));
+
+    // A value in the mailbox is dropped after the process has returned.
+    let value = sees();
+    end_of(async move { send(self_pid(), fika::message::Local(value)) }).await;
+    assert_eq!(rx.recv().unwrap(), Some(ExitReason::Normal));
 }
 
 /// A value whose destructor calls `exit`, and catches the unwinding.

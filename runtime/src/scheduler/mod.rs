@@ -315,3 +315,23 @@ fn retry(mut attempt: impl FnMut() -> Steal<TaskId>) -> Option<TaskId> {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// A worker looks for work of all kinds before it sleeps.
+    #[test]
+    fn queued_tasks_are_work() {
+        let of = |priority| {
+            let scheduler = Scheduler::new("test", Arc::<ThreadDriver>::default());
+            assert!(!scheduler.has_work());
+            scheduler.inject(TaskId::of(7), priority);
+            scheduler
+        };
+        let kinds = [Priority::Low, Priority::Normal, Priority::High, Priority::Max];
+        assert!(kinds.into_iter().all(|priority| of(priority).has_work()));
+        assert!(of(Priority::Normal).has_normal_work());
+        assert!(!of(Priority::High).has_normal_work());
+    }
+}

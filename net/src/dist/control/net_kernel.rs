@@ -658,3 +658,46 @@ impl Kernel {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use fika_runtime::Node;
+
+    use super::*;
+    use crate::cookie::Cookie;
+    use crate::dist::state::{Base, Config};
+    use crate::io::Poller;
+
+    /// Only a race of threads brings the loss of a connection after the connection that replaced it
+    /// has gone up: that one is still there.
+    #[test]
+    fn a_late_loss_leaves_the_successor() {
+        let node = Node::builder().workers(1).build().unwrap();
+        let base = Base::new(&node, Arc::new(Poller::new().unwrap()));
+        node.block_on(async {
+            let config = Config::new(Cookie::new_weak("cookie").unwrap());
+            let net = Net::new(base, "a@127.0.0.1".parse().unwrap(), config);
+            let mut kernel = Kernel {
+                net: net.clone(),
+                legacy: Legacy::default(),
+                attempts: BTreeMap::new(),
+                candidates: Candidates::default(),
+                next_try: None,
+                ticktime: Ticktime::new(net.config.ticktime, net.config.intensity),
+                next_check: None,
+                timers: 0,
+            };
+            let peer = "b@127.0.0.1".parse().unwrap();
+            let (replaced, _) = net.reserve(&peer);
+            net.base.connections.goes_down(None, &replaced);
+            let (successor, is_new) = net.reserve(&peer);
+            assert!(is_new);
+            net.told.insert(successor.clone(), NodeType::Visible);
+            kernel.lost(&replaced, true, NodeDownReason::ConnectionClosed);
+            assert!(net.told.channel(&peer).is_some_and(|told| Arc::ptr_eq(&told, &successor)));
+            kernel.lost(&successor, true, NodeDownReason::ConnectionClosed);
+            assert!(net.told.channel(&peer).is_none());
+        });
+        node.stop();
+    }
+}

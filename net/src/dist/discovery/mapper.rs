@@ -452,3 +452,47 @@ async fn ask<T>(
     let error = || EpmdError::Closed { mapper, error: io::ErrorKind::TimedOut.into() };
     timeout(ANSWER_TIME, question).await.unwrap_or_else(|_| Err(error()))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::Ipv4Addr;
+
+    use fika_runtime::SystemEnv;
+
+    use super::*;
+    use crate::io::Poller;
+
+    /// A node that listens on all addresses need not be known at each of them. But where it was
+    /// known once, peers have found it, so it soon registers there again.
+    #[test]
+    fn an_address_is_lacking_if_it_is_needed_or_was_known() {
+        let site = Site {
+            network: Arc::new(Poller::new().unwrap()),
+            env: Arc::new(SystemEnv::new()),
+            name: "a@10.0.0.1".parse().unwrap(),
+            hidden: false,
+            listen: None,
+            epmd_port: 4369,
+            start_epmd: true,
+            resolver: None,
+            setup_time: Duration::from_secs(7),
+            registrations: Mutex::default(),
+        };
+        let since = site.env.now();
+        let listens = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 4000);
+        let mut places =
+            Places { site: Arc::new(site), listens, all: Vec::new(), failures: 0, since };
+        for (ip, was_known, is_lacking) in [
+            ("127.0.0.1", false, true),
+            ("10.0.0.1", false, true),
+            ("10.0.0.2", false, false),
+            ("10.0.0.2", true, true),
+        ] {
+            places.all = vec![Place { was_known, ..Place::new(ip.parse().unwrap()) }];
+            assert_eq!(places.is_lacking(), is_lacking, "{ip}, {was_known}");
+            assert!(is_lacking || places.next_look() == Some(LOOK_EVERY));
+            places.all[0].state = State::Known;
+            assert!(!places.is_lacking(), "{ip} is registered");
+        }
+    }
+}

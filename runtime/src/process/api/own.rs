@@ -203,3 +203,16 @@ pub fn trap_exit(trap: bool) -> bool {
 pub fn process_count() -> usize {
     context::process("process_count", |me| me.node.table.len())
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_has_a_pid() {
+        assert_eq!(try_self_pid(), None);
+        let node = Node::builder().workers(1).build().unwrap();
+        node.block_on(async { assert_eq!(try_self_pid(), Some(self_pid())) });
+        node.stop();
+    }
+}

@@ -136,4 +136,20 @@ mod tests {
         assert!(!dictionary.is_empty());
         assert!(dictionary.memory() >= 800);
     }
+
+    #[test]
+    fn a_value_comes_back_when_it_is_replaced_or_erased() {
+        let node = crate::node::Node::builder().workers(1).build().unwrap();
+        node.block_on(async {
+            assert_eq!(put("key", 1_u64), None);
+            assert_eq!(put("key", 2_u64), Some(1));
+            assert_eq!(erase::<String>("key"), None, "a value of another type stays");
+            assert_eq!(erase::<u64>("key"), Some(2));
+            assert_eq!(erase::<u64>("key"), None);
+            assert_eq!(put("key", 3_u64), None);
+            assert_eq!(put("key", "text".to_owned()), None, "it replaces another type");
+            assert_eq!(get::<String>("key").as_deref(), Some("text"));
+        });
+        node.stop();
+    }
 }

@@ -42,3 +42,40 @@ impl Control {
         tasks.into_iter().for_each(wake);
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use std::pin::pin;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    use super::*;
+    use crate::node::Node;
+    use crate::process::{hibernate, self_pid, send, yield_now};
+
+    struct Task(AtomicBool);
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
+    }
+
+    #[test]
+    fn a_task_that_waits_for_signals_is_woken() {
+        let node = Node::builder().workers(1).build().unwrap();
+        node.block_on(async {
+            let task = Arc::new(Task(AtomicBool::new(false)));
+            let waker = Waker::from(task.clone());
+            let mut wait = pin!(hibernate());
+            assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            assert!(!task.0.load(Ordering::SeqCst));
+            send(self_pid(), 1_u64);
+            yield_now().await;
+            assert!(task.0.load(Ordering::SeqCst));
+            assert!(wait.poll(&mut Context::from_waker(&waker)).is_ready());
+        });
+        node.stop();
+    }
+}

@@ -136,3 +136,27 @@ impl Running<'_> {
         round
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+    use crate::node::Node;
+    use crate::process::timeout;
+
+    #[test]
+    fn a_limit_ends_the_wait() {
+        let node = Node::builder().workers(1).build().unwrap();
+        node.block_on(async {
+            for limit in [Duration::from_millis(1), EXACT_BELOW] {
+                let (answer, waiting) = Waiting::new();
+                let mut within = waiting.within(limit);
+                let ended = timeout(Duration::from_secs(20), &mut within).await;
+                assert_eq!(ended, Ok(Err(Elapsed)), "{limit:?}");
+                // The answer may still come.
+                answer.give(7);
+                assert_eq!(within.into_inner().await, Some(7));
+            }
+        });
+        node.stop();
+    }
+}
