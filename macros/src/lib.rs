@@ -392,7 +392,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// Makes a server from an `impl` block, and a client with a method for each request (OTP's
 /// `gen_server`).
 ///
-/// ```ignore
+/// ```no_run
 /// use fika::gen_server::Next;
 /// use fika::prelude::*;
 ///
@@ -422,10 +422,14 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///     }
 /// }
 ///
-/// let counter = Counter::start_link(Start::name("counter"), 5).await?;
-/// assert_eq!(counter.add(2).await?, 7);
-/// counter.reset();
-/// Counter::at(("counter", "b@127.0.0.1")).add(1).timeout(secs(1)).await?;
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let counter = Counter::start_link(Start::name("counter"), 5).await?;
+///     assert_eq!(counter.add(2).await?, 7);
+///     counter.reset();
+///     Counter::at(("counter", "b@127.0.0.1")).add(1).timeout(secs(1)).await?;
+///     Ok(())
+/// }
 /// ```
 ///
 /// # Functions of the block

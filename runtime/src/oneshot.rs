@@ -74,6 +74,19 @@ impl<T> Oneshot<T> {
 /// The answering end of a request. If it is dropped because the answering process or its node has
 /// ended, the requester learns that there is no answer. Made by
 /// [`Waiting::new`](crate::Waiting::new).
+///
+/// ```
+/// # use fika_runtime::{Node, Waiting, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (answer, waiting) = Waiting::new();
+/// spawn(async move {
+///     if !answer.is_abandoned() {
+///         answer.give(7);
+///     }
+/// });
+/// assert_eq!(waiting.await, Some(7));
+/// # });
+/// ```
 #[derive(Debug)]
 pub struct Answer<T>(Option<Oneshot<Option<T>>>);
 

@@ -338,6 +338,7 @@ pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> 
 }
 
 /// A request that was sent.
+#[must_use = "dropped, it gives the request up"]
 pub(crate) struct Sent<A> {
     waiting: Waiting<Outcome<A>>,
     pub(crate) server: Result<Pid, Why>,

@@ -152,6 +152,14 @@ impl Buffer {
     /// Appends what `put` writes, preceded by its length as 32 bits. Returns the length. A length
     /// that does not fit into 32 bits is not written.
     ///
+    /// ```
+    /// # use fika_runtime::message::Buffer;
+    /// let mut buffer = Buffer::new();
+    /// let put = buffer.put_with_length(|buffer| Ok::<(), ()>(buffer.put_slice(b"abc")));
+    /// assert_eq!(put, Ok(3));
+    /// assert_eq!(&buffer.into_bytes()[..], b"\0\0\0\x03abc");
+    /// ```
+    ///
     /// # Errors
     /// The error of `put`.
     pub fn put_with_length<E>(

@@ -171,6 +171,11 @@ pub trait Message: Sized + Send + 'static {
 
     /// Returns the name of the type for errors and reports on this node: the path of the Rust type,
     /// unless the type has a more readable name.
+    ///
+    /// ```
+    /// # use fika_runtime::Message;
+    /// assert_eq!(u64::type_name(), "u64");
+    /// ```
     #[must_use]
     fn type_name() -> &'static str {
         std::any::type_name::<Self>()

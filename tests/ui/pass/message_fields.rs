@@ -22,14 +22,18 @@ enum Skips {
         n: u64,
     },
     #[serde(skip)]
-    All(&'static str),
+    All(u64),
 }
 
 #[message]
-struct Calls(#[serde(skip, default)] Option<fn(&str)>);
+struct Calls {
+    #[serde(skip)]
+    call: Option<fn(&str)>,
+    n: u64,
+}
 
 #[message]
-struct Marked<T: 'static> {
+struct Marked<T: Sync + 'static> {
     of: PhantomData<&'static T>,
     what: Vec<T>,
 }

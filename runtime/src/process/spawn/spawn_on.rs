@@ -193,6 +193,18 @@ pub fn try_spawn_on<F: RemoteFn>(
 pin_project! {
     /// The future that [`spawn_on`] and [`spawn_link_on`] return: when it is awaited, it spawns the
     /// process and returns its pid.
+    ///
+    /// ```no_run
+    /// # extern crate fika_runtime as fika;
+    /// # use fika::{Node, send, spawn_on};
+    /// # use fika_macros::remote;
+    /// # #[remote]
+    /// # async fn work() {}
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// let spawning = spawn_on("b@127.0.0.1", work());
+    /// send(spawning.await, 7_u64);
+    /// # });
+    /// ```
     #[must_use = "the process is spawned when this is awaited"]
     pub struct SpawnOn<F> {
         #[pin]

@@ -28,6 +28,20 @@ const TICK: Duration = Duration::from_millis(10);
 const EXACT_BELOW: Duration = Duration::from_millis(200);
 
 /// The future of [`Waiting::within`].
+///
+/// ```
+/// # use std::time::Duration;
+/// # use fika_runtime::{Node, Waiting, Within, spawn};
+/// # Node::builder().build().unwrap().block_on(async {
+/// let (answer, waiting) = Waiting::new();
+/// spawn(async move { answer.give(7) });
+/// let mut within: Within<u64> = waiting.within(Duration::from_secs(1));
+/// if (&mut within).await.is_err() {
+///     // Nothing has come within a second. This goes on without a limit.
+///     within.into_inner().await;
+/// }
+/// # });
+/// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Within<T> {
