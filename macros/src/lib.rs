@@ -464,9 +464,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// `fika::message::Part` says: `impl<T: Part> Stack<T>`.
 ///
 /// On the wire, a request has the name of the package, the server and the function, and the tags of
-/// its arguments: a request with other arguments is another request. As for messages, the module is
-/// no part of the name, and no node with a name starts in a program with two servers that have equal
-/// names and a request of the same name: give one of them a tag.
+/// its arguments: a request with other arguments is another request. As with messages, the module
+/// is not part of the name. If two servers of a program have equal names, and each has a request of
+/// the same name, no node with a name starts in this program: give one of the servers a tag.
 ///
 /// # Settings
 /// | setting | |

@@ -1,4 +1,4 @@
-//! State behind a process, in one line: [`Agent`].
+//! A process that keeps a value: [`Agent`].
 //!
 //! Prior art: Elixir's `Agent`.
 
@@ -68,7 +68,8 @@ impl<S: Send + 'static> Agent<S> {
     /// Returns what `read` returns for the value.
     ///
     /// # Errors
-    /// As a call. If `read` panics, the agent ends.
+    /// If the agent has ended, can't be reached, or does not reply within five seconds. The agent
+    /// ends if `read` panics.
     pub async fn get<A: Send + 'static>(
         &self,
         read: impl FnOnce(&S) -> A + Send + 'static,
@@ -79,7 +80,8 @@ impl<S: Send + 'static> Agent<S> {
     /// Changes the value.
     ///
     /// # Errors
-    /// As [`get`](Agent::get).
+    /// If the agent has ended, can't be reached, or does not reply within five seconds. The agent
+    /// ends if `change` panics.
     pub async fn update(
         &self,
         change: impl FnOnce(&mut S) + Send + 'static,
@@ -90,7 +92,8 @@ impl<S: Send + 'static> Agent<S> {
     /// Changes the value, and returns what `change` returns.
     ///
     /// # Errors
-    /// As [`get`](Agent::get).
+    /// If the agent has ended, can't be reached, or does not reply within five seconds. The agent
+    /// ends if `change` panics.
     pub async fn get_and_update<A: Send + 'static>(
         &self,
         change: impl FnOnce(&mut S) -> A + Send + 'static,

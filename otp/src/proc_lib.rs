@@ -1,9 +1,9 @@
-//! Processes that report when they are ready, and that are known to reports and tools by their
-//! ancestors (OTP's `proc_lib`).
+//! Processes that report when they are ready, and whose ancestors are recorded for reports and
+//! tools (OTP's `proc_lib`).
 //!
-//! [`start_link`] returns when the new process has acknowledged its start, so what comes next can
-//! rely on it. Behaviours such as [`gen_server`](crate::gen_server) are started in this way, and so
-//! should be a process that is written by hand and belongs into a supervision tree.
+//! [`start_link`] returns when the new process has acknowledged its start, so the caller can rely
+//! on it from then on. Behaviours such as [`gen_server`](crate::gen_server) are started in this
+//! way. A process that is written by hand should be, too, if it belongs in a supervision tree.
 //!
 //! ```
 //! use fika::prelude::*;
@@ -62,7 +62,8 @@ where
 /// Starts a process that is linked to the caller, like [`start`] (OTP's `proc_lib:start_link`).
 ///
 /// # Errors
-/// As [`start`]. The caller gets no exit signal for a failed start.
+/// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer
+/// than the limit of `opts`. The caller gets no exit signal for a failed start.
 ///
 /// # Panics
 /// Outside of a process.
@@ -79,7 +80,8 @@ where
 /// Starts a process that the caller monitors, like [`start`] (OTP's `proc_lib:start_monitor`).
 ///
 /// # Errors
-/// As [`start`]. There is no `Down` for a failed start.
+/// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer
+/// than the limit of `opts`. The caller gets no `Down` for a failed start.
 ///
 /// # Panics
 /// Outside of a process.
@@ -121,8 +123,8 @@ where
 }
 
 /// Ends the running process with `reason`, before it has acknowledged. The starter returns `error`
-/// when the process has ended, so its name is free then (OTP's `proc_lib:init_fail/2`). An end by an
-/// error is reported.
+/// after the process has ended, so its name is free then (OTP's `proc_lib:init_fail/2`). If
+/// `reason` is an error, the end is reported.
 pub async fn init_fail<T>(ack: InitAck<T>, error: StartError, reason: ExitReason) -> ! {
     let behaviour = behaviour::of(&self_node(), self_pid());
     if let Some(behaviour) = behaviour.filter(|_| !reason.is_orderly()) {
@@ -135,7 +137,8 @@ pub async fn init_fail<T>(ack: InitAck<T>, error: StartError, reason: ExitReason
 /// [`ServerRef::stop`].
 ///
 /// # Errors
-/// As [`ServerRef::stop`].
+/// If there is no such process, it does not end within `limit`, it ends with another reason, its
+/// node can't be reached or is lost, or it is the caller.
 ///
 /// # Panics
 /// Outside of a process, or if the name of a process or node is invalid.
@@ -147,10 +150,10 @@ pub async fn stop<'a>(
     ServerRef::<()>::at(dest).stop(reason, limit).await
 }
 
-/// Returns the process that started this one, the one that started that, and so on, as far as they
-/// were started by this module or are behaviours, and the one that started the first of them (OTP's
-/// `'$ancestors'`). `None` if the process has ended, is on another node, or was started in another
-/// way.
+/// Returns the ancestors of a process: the process that started it, the process that started that
+/// one, and so on (OTP's `'$ancestors'`). The last ancestor is the first one that is not a
+/// behaviour and was not started by this module. `None` if the process has ended, is on another
+/// node, or was itself started in another way.
 ///
 /// # Panics
 /// Outside of a process.
@@ -160,7 +163,8 @@ pub fn ancestors(pid: Pid) -> Option<Vec<Pid>> {
 }
 
 /// Returns the name of the function that the process was started with, or of the behaviour's type
-/// (OTP's `proc_lib:translate_initial_call/1`). `None` as for [`ancestors`].
+/// (OTP's `proc_lib:translate_initial_call/1`). `None` if the process has ended, is on another
+/// node, or was started in another way.
 ///
 /// # Panics
 /// Outside of a process.

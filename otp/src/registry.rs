@@ -1,8 +1,9 @@
 //! Names of any type for processes of a node, with values: [`Registry`].
 //!
-//! A registry is a table that its handles share, and a process that removes the entries of processes
-//! that have ended. Looking a name up takes a lock that look-ups share, and sends nothing. The table
-//! outlives its process: when a supervisor restarts it, it watches all entries again.
+//! A registry is a table that its handles share, and a process that removes the entries of
+//! processes that have ended. Looking up a name takes a shared lock, and sends no message. The
+//! table outlives the process: when a supervisor restarts the process, it watches all entries
+//! again.
 //!
 //! Prior art: Elixir's `Registry`.
 
@@ -137,7 +138,7 @@ where
     /// Gives the running process a key, with a value.
     ///
     /// # Errors
-    /// If keys are unique and another process has it.
+    /// If keys are unique and another process has this key.
     ///
     /// # Panics
     /// Outside of a process.
@@ -152,7 +153,7 @@ where
             if is_process_alive(holder).await {
                 return Err(AlreadyRegistered(holder));
             }
-            // It has ended, and was not removed yet.
+            // The holder has ended, but its entries were not removed yet.
             self.remove_all(holder);
         }
         let cleaner = *self.0.cleaner.lock();
@@ -177,7 +178,7 @@ where
         None
     }
 
-    /// Takes a key from the running process. Its other keys stay.
+    /// Removes a key of the running process. Its other keys stay.
     ///
     /// # Panics
     /// Outside of a process.
@@ -206,7 +207,7 @@ where
             }
         }
         drop(shard);
-        // Values are the program's, so they are dropped without the lock.
+        // The lock is released first: dropping a value may run the program's code.
         drop(removed);
     }
 

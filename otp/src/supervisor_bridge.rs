@@ -45,8 +45,8 @@ pub trait SupervisorBridge: Sized + Send + 'static {
     /// Starts the process or resource.
     fn init(args: Self::Args) -> impl Future<Output = Bridged<Self>> + Send;
 
-    /// Ends the process or resource, or cleans up after it: it may have ended already. By default,
-    /// the process gets an exit signal `shutdown`, and the bridge waits for its end.
+    /// Ends the process or resource, or cleans up after it if it has ended already. By default, the
+    /// process gets an exit signal `shutdown`, and the bridge waits for its end.
     fn terminate(&mut self, process: Pid, reason: &ExitReason) -> impl Future<Output = ()> + Send {
         let _ = reason;
         async move {
@@ -57,18 +57,19 @@ pub trait SupervisorBridge: Sized + Send + 'static {
     }
 }
 
-/// What a bridge leads to, or why it does not start.
+/// The result of [`init`](SupervisorBridge::init): the process or resource behind the bridge, or
+/// the reason why the bridge does not start.
 #[must_use = "`init` returns it"]
 pub struct Bridged<B>(Result<(B, Pid), Init<Bridge<B>>>);
 
 impl<B: SupervisorBridge> Bridged<B> {
-    /// A bridge to a process of this node or of another.
+    /// Returns a bridge to a process on this node or on another.
     pub fn process(bridge: B, process: Pid) -> Bridged<B> {
         Bridged(Ok((bridge, process)))
     }
 
-    /// A bridge to something that lasts until this future is ready, such as a thread or a program:
-    /// the future waits for its end, and runs as a process.
+    /// Returns a bridge to a resource such as a thread or a program. The future runs as a process,
+    /// and resolves when the resource has ended.
     pub fn resource<F>(bridge: B, ends: F) -> Bridged<B>
     where
         F: Future<Output: Outcome> + Send + 'static,
@@ -76,12 +77,12 @@ impl<B: SupervisorBridge> Bridged<B> {
         Bridged(Ok((bridge, spawn_link(ends))))
     }
 
-    /// No bridge is needed.
+    /// Starts no bridge: it is not needed now.
     pub fn ignore() -> Bridged<B> {
         Bridged(Err(Init::ignore()))
     }
 
-    /// The process or resource could not be started.
+    /// Fails the start with this reason: the process or resource could not be started.
     pub fn error(reason: ExitReason) -> Bridged<B> {
         Bridged(Err(Init::error(reason)))
     }

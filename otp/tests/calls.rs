@@ -99,7 +99,7 @@ fn chain(mut next: std::collections::VecDeque<Ref>) -> Do {
     })
 }
 
-/// Makes the servers call each other in a circle. Returns the error of the first one's call.
+/// Makes the servers call each other in a circle. Returns the error of the first server's call.
 async fn circle(servers: Vec<Ref>) -> CallError {
     let first = servers[0].clone();
     let mut calls = Vec::new();
@@ -228,7 +228,7 @@ fn a_deferred_reply_is_no_circle() {
 
 /// A request that another process or a thread holds, and drops, fails; the server goes on.
 #[test]
-#[allow(clippy::disallowed_methods, reason = "a thread that is no process")]
+#[allow(clippy::disallowed_methods, reason = "a thread that is not a process")]
 fn a_request_that_is_dropped_elsewhere_fails_at_once() {
     run(async {
         let server = server().await;

@@ -22,7 +22,7 @@ const LIMIT: Duration = Duration::from_secs(20);
 #[message(local)]
 struct Stop(ExitReason);
 
-/// What one child does, and what is seen of it.
+/// The behaviour of one child, and the counts that the test checks.
 #[derive(Default)]
 struct Probe {
     /// How many of the next starts fail.
@@ -103,7 +103,7 @@ struct Model {
     ended: bool,
 }
 
-/// What a request returns.
+/// The result of a request.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Reply {
     Ok,
@@ -279,7 +279,7 @@ async fn end(pid: Pid, orderly: bool) {
     }
 }
 
-/// Returns the children when nothing is under way.
+/// Returns the children after all starts and ends are over.
 async fn settled(top: &ServerRef<Supervisor>) -> Vec<(u8, bool)> {
     loop {
         // A request that changes children waits for a restart of a group.
@@ -343,7 +343,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
 
     /// SUP-9 to SUP-19: the children are those of the model, the intensity is exact, a child never
-    /// has two processes at once, and none is left at the end.
+    /// has two processes at once, and no process is left at the end.
     #[test]
     fn a_supervisor_is_like_its_model(
         strategy in prop_oneof![

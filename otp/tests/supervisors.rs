@@ -1,4 +1,4 @@
-//! What supervisors do beyond OTP's own cases.
+//! Tests of supervisors beyond OTP's own cases.
 
 extern crate fika_runtime as fika;
 
@@ -179,7 +179,7 @@ fn a_child_that_only_says_so_has_not_ended() {
     });
 }
 
-/// If the supervisor is killed while it ends its children, none is left.
+/// If the supervisor is killed while it ends its children, no child is left.
 #[test]
 fn no_orphan_is_left() {
     run(async {

@@ -92,7 +92,7 @@ impl Client<'_> {
         }
     }
 
-    /// What every client can do.
+    /// Returns the implementations that every client has.
     pub(crate) fn traits(&self) -> TokenStream {
         let (fika, server) = (self.fika, self.server);
         let (name, ty, client) = (name(server), &server.ty, self.ty());

@@ -1,4 +1,4 @@
-//! What the attribute adds to a block.
+//! The code that the attribute adds to a block.
 //!
 //! The code of a handler has the span of the handler's name, or of the type that it concerns, so that
 //! an error of the compiler points there.
@@ -73,7 +73,7 @@ fn call(server: &Server, handler: &Handler, found: &Fika) -> TokenStream {
     let result = run(handler, &args);
     let reply = &handler.output.reply;
     let caller = Ident::new("caller", Span::mixed_site());
-    // A reply that is no message is an error of the return type.
+    // If the reply is not a message, the error points at the return type.
     let at_output = handler.output.span.resolved_at(Span::mixed_site());
     let result = if handler.output.is_reply {
         result

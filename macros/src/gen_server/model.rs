@@ -1,4 +1,4 @@
-//! What the attribute has read from a block.
+//! The parsed form of a block.
 
 use proc_macro2::{Ident, Span};
 use syn::{Attribute, FnArg, Generics, Pat, Signature, Type, Visibility};

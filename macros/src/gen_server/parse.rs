@@ -242,7 +242,7 @@ fn without_self(mut ty: Type, server: &Type) -> Type {
     ty
 }
 
-/// Returns whether the attribute describes a request to those who make it.
+/// Returns whether the attribute describes a request to its callers.
 fn describes(attr: &Attribute) -> bool {
     const DESCRIBE: [&str; 3] = ["doc", "deprecated", "allow"];
     DESCRIBE.iter().any(|name| attr.path().is_ident(name))

@@ -1,4 +1,5 @@
-//! What a block must not contain: each error points at what is wrong and says what to write.
+//! Checks that a block has no invalid items. Each error points at the mistake and says what to
+//! write instead.
 
 use std::collections::HashMap;
 

@@ -1,7 +1,9 @@
-//! What a node knows of each of its behaviour processes: its ancestors, and what it does now.
+//! The records that a node keeps of its behaviour processes: their ancestors, and the callbacks
+//! that they run.
 //!
-//! A process writes its own record, without a lock, and others read it: a caller whose request was
-//! not answered in time can't ask a server that is busy. The records are an extension of the node.
+//! A process writes its own record without a lock, and other processes read it. So a caller whose
+//! request timed out can find out what the server does, although the busy server would not answer.
+//! The records are an extension of the node.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -31,13 +33,14 @@ pub struct Behaviour {
     pub(crate) pid: Pid,
     /// The name of the Rust type that is the behaviour's module.
     pub(crate) module: &'static str,
-    /// The pids of the process that started it, of the one that started that, and so on.
+    /// The pids of the process that started this one, of the process that started that one, and so
+    /// on.
     ancestors: Arc<[Pid]>,
     /// Its own pid and its ancestors, for the processes that it starts.
     lineage: OnceLock<Arc<[Pid]>>,
-    /// The callback that runs.
+    /// The callback that runs now.
     work: AtomicCell<Option<&'static Work>>,
-    /// The callbacks that have begun.
+    /// The number of callbacks that have begun.
     begun: AtomicU64,
     /// The callers that wait for replies which the server will give later, and how many of them.
     deferred: Mutex<HashMap<Pid, u32>>,
@@ -71,7 +74,7 @@ impl Behaviour {
         Arc::new(Behaviour { pid, module, ancestors, lineage, work, begun, deferred })
     }
 
-    /// Returns the record of the same process as a behaviour of another module.
+    /// Returns the record of this process as a behaviour of another module.
     pub(crate) fn becomes(&self, module: &'static str) -> Arc<Behaviour> {
         Behaviour::with(self.pid, module, self.ancestors.clone())
     }
@@ -84,8 +87,8 @@ impl Behaviour {
         self.lineage.get_or_init(make).clone()
     }
 
-    /// Returns the pids of the process that started it, of the one that started that, and so on, as
-    /// far as they are behaviours, and of the process that started the first of them.
+    /// Returns the pids of the process that started this one, of the process that started that one,
+    /// and so on, up to the first process that is not a behaviour.
     pub(crate) fn ancestors(&self) -> Vec<Pid> {
         self.ancestors.to_vec()
     }
@@ -124,7 +127,7 @@ impl Behaviour {
 
 const SHARDS: usize = 16;
 
-/// The records of a node, in shards so that processes rarely meet.
+/// The records of a node, in shards so that processes rarely wait for the same lock.
 #[derive(Default)]
 struct Directory {
     hasher: RandomState,
@@ -137,7 +140,7 @@ impl Directory {
     }
 }
 
-/// Returns the record of a process, if it is a behaviour that runs.
+/// Returns the record of a process, if the process runs and is a behaviour.
 pub(crate) fn of(node: &Node, pid: Pid) -> Option<Arc<Behaviour>> {
     node.extension::<Directory>()?.shard(pid).lock().get(&pid).cloned()
 }

@@ -9,8 +9,8 @@ use super::server_ref::Address;
 
 /// Why a call to a server failed. Its text names the server and the request.
 ///
-/// In a process that returns a `Result`, `?` ends the process with this error's text, as a failed
-/// call of OTP makes the caller exit. Convert it with `ExitReason::from` for the reason alone.
+/// In a process that returns a `Result`, `?` ends the process with this error's text: in OTP, too,
+/// a failed call makes the caller exit. `ExitReason::from` converts the error to the reason alone.
 #[derive(Clone)]
 pub struct CallError(Box<Failed>);
 
@@ -36,11 +36,11 @@ pub(crate) enum Why {
     FunctionFailed(ExitReason),
 }
 
-/// What was known of the server when the time was over.
+/// The state of the server when the call timed out, as far as it is known.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Late {
     pub(crate) after: Duration,
-    /// The callback that the server was in, and the least time for which it was.
+    /// The callback that the server ran, and the least time for which it had run.
     pub(crate) work: Option<(String, Duration)>,
     /// The messages that waited in the server's mailbox.
     pub(crate) messages: Option<usize>,
@@ -60,14 +60,14 @@ impl CallError {
         CallError(Box::new(Failed { server: server.clone(), request, why }))
     }
 
-    /// Returns whether there was no such process.
+    /// Returns whether the server's process did not exist.
     #[must_use]
     pub fn is_noproc(&self) -> bool {
         matches!(self.0.why, Why::Noproc)
     }
 
-    /// Returns whether the reply did not come in time. The request may have been handled, or may
-    /// still be.
+    /// Returns whether the call timed out. The server may have handled the request, or may still
+    /// handle it.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.why, Why::Timeout(_))
@@ -86,7 +86,7 @@ impl CallError {
         matches!(self.0.why, Why::Noconnection)
     }
 
-    /// Returns whether the server dropped the request without a reply, and goes on.
+    /// Returns whether the server dropped the request without a reply, and still runs.
     #[must_use]
     pub fn is_no_reply(&self) -> bool {
         matches!(self.0.why, Why::NoReply)
@@ -98,8 +98,8 @@ impl CallError {
         matches!(self.0.why, Why::Unknown)
     }
 
-    /// Returns why a function of [`sys`](crate::sys) that works on the server's state has failed. The
-    /// state is as it was before.
+    /// Returns why a function of [`sys`](crate::sys) that works on the server's state has failed.
+    /// The state has not changed.
     #[must_use]
     pub fn function_failed(&self) -> Option<&ExitReason> {
         match &self.0.why {
@@ -156,7 +156,7 @@ impl fmt::Display for CallError {
             Why::Ended(reason) => write!(f, "the server ended: {reason}"),
             Why::NoReply => f.write_str("the server dropped the request without a reply"),
             Why::Unknown => f.write_str(
-                "the server has no handler for it: it may be of another type, or another version",
+                "the server has no handler for it: the server may have another type or version",
             ),
             Why::NotSent(why) => f.write_str(why),
             Why::FunctionFailed(reason) => {

@@ -1,4 +1,4 @@
-//! Reports of processes that end by an error, with their whole story (PL-6).
+//! Reports of processes that end by an error, with their ancestors, links and last message (PL-6).
 
 use std::fmt;
 use std::time::Duration;
@@ -45,7 +45,7 @@ pub(crate) async fn report_crash(
     });
 }
 
-/// A linked process that ends, too, unless it traps exits.
+/// A linked process. It also ends, unless it traps exits.
 struct Neighbour {
     pid: Pid,
     name: Option<String>,

@@ -1,5 +1,5 @@
-//! What all behaviours share: starting, calling, and what a node knows of its behaviours (OTP's
-//! `gen` and `proc_lib`).
+//! The parts that all behaviours share: starting, calling, and the node's records of behaviours
+//! (OTP's `gen` and `proc_lib`).
 
 pub(crate) mod behaviour;
 pub(crate) mod call_error;

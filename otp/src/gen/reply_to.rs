@@ -1,11 +1,11 @@
 //! The way back to a caller: [`ReplyTo`], and the guard [`Caller`] that a handler gets.
 //!
-//! A reply to a caller on this node does not pass its mailbox: it is an [`Answer`], so a late reply
-//! has nowhere to go, and waiting for one costs no look at any message. A caller on another node is
-//! represented by a process of its own there, which takes the reply (see `call`).
+//! A reply to a caller on this node is an [`Answer`] and does not go through the mailbox. So a late
+//! reply is dropped, and a waiting caller does not search its messages. For a caller on another
+//! node, a process on the caller's node waits for the reply (see `request`).
 //!
-//! If a `ReplyTo` is dropped before it was used, the caller learns that at once: it gets the exit
-//! reason if the server ends, and otherwise [`CallError`](crate::CallError) with "no reply".
+//! If a `ReplyTo` is dropped unused, the call fails at once: with the exit reason if the server
+//! ends, and otherwise with a [`CallError`](crate::CallError) that says "no reply".
 
 use std::fmt;
 use std::mem;
@@ -25,15 +25,15 @@ pub(crate) type Outcome<A> = Result<A, Unanswered>;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Unanswered {
     /// The process that held the request has ended with this reason, or unwinds. `by` is that
-    /// process. `None` if it is not known.
+    /// process, or `None` if it is not known.
     Ended { reason: ExitReason, by: Option<Pid> },
-    /// The request was dropped without an answer, in a process that goes on.
+    /// The request was dropped without an answer, by a process that still runs.
     Dropped,
     /// The server has no handler for the request.
     Unknown,
 }
 
-/// The address of one caller who waits for an `A` (OTP's `From`).
+/// The address of a caller that waits for an `A` (OTP's `From`).
 ///
 /// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state, or
 /// moved to another process of the node.
@@ -46,7 +46,7 @@ pub struct ReplyTo<A: Message> {
 }
 
 enum To<A: Message> {
-    /// A caller on this node whose request no server has taken yet.
+    /// A caller on this node whose request has not been taken by a server yet.
     Untaken(Answer<Outcome<A>>),
     Here(Answer<Outcome<A>>),
     /// The process that waits in place of the caller, on the caller's node.
@@ -59,8 +59,8 @@ impl<A: Message> ReplyTo<A> {
         ReplyTo { caller, to: To::Untaken(answer), deferred: None }
     }
 
-    /// Notes that a server has a handler for the request. A request that is dropped before that is
-    /// unknown to its receiver.
+    /// Notes that a server has a handler for the request. A request that is dropped earlier counts
+    /// as unknown to the server.
     pub(crate) fn taken(mut self) -> ReplyTo<A> {
         self.to = match mem::replace(&mut self.to, To::Used) {
             To::Untaken(answer) => To::Here(answer),
@@ -89,8 +89,8 @@ impl<A: Message> ReplyTo<A> {
         self.settle(Err(why));
     }
 
-    /// Returns whether the caller no longer waits, as far as is known here: `false` for a caller on
-    /// another node.
+    /// Returns whether the caller no longer waits. Always `false` for a caller on another node, of
+    /// which this is not known.
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         match &self.to {
@@ -117,8 +117,8 @@ impl<A: Message> ReplyTo<A> {
     }
 }
 
-/// Tells the caller that there will be no reply. A caller on another node sees the end of the server by
-/// a monitor, and the real reason with it.
+/// Tells the caller that there will be no reply. A caller on another node learns of the server's
+/// end, and of the reason, by a monitor.
 impl<A: Message> Drop for ReplyTo<A> {
     fn drop(&mut self) {
         let ended = || {
@@ -130,7 +130,8 @@ impl<A: Message> Drop for ReplyTo<A> {
             To::Untaken(_) => ended().unwrap_or(Unanswered::Unknown),
             To::Here(_) => ended().unwrap_or(Unanswered::Dropped),
             To::There(..) => {
-                // Another process than the server may hold it, which is seen only here.
+                // The holder may be another process than the server. The caller's monitor does not
+                // see that process.
                 let is_server =
                     self.deferred.as_ref().is_none_or(|server| Some(server.pid) == try_self_pid());
                 if is_server && exit_reason().is_some() {
@@ -151,7 +152,7 @@ impl<A: Message> fmt::Debug for ReplyTo<A> {
 
 /// The caller of the request that a handler works on.
 ///
-/// The handler's return value is the reply, unless it takes the [`ReplyTo`] out by
+/// The handler's return value is the reply, unless the handler takes the [`ReplyTo`] by
 /// [`reply_later`](Caller::reply_later).
 #[derive(Debug)]
 pub struct Caller<'a, A: Message> {
@@ -171,7 +172,7 @@ impl<A: Message> Caller<'_, A> {
     /// The handler then returns [`Reply::later`](crate::Reply::later).
     ///
     /// # Panics
-    /// If it was taken before.
+    /// If the address was taken before.
     pub fn reply_later(&mut self) -> ReplyTo<A> {
         let mut from = self.from.take().expect("`reply_later` is called once for a request");
         if let Some(caller) = from.caller {

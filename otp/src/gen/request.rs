@@ -4,12 +4,13 @@
 //!    answer, outside of its mailbox. This is all that most calls do.
 //! 2. After [`PATIENCE`], the call is entered into the table that finds circles (`waits`), and the
 //!    work of the server is noted for the error.
-//! 3. If the server ends, the caller waits for its real end before it returns, so that the server's
-//!    name is free again.
+//! 3. If the server ends, the caller waits until its process is gone before it returns, so that the
+//!    server's name is free again.
 //!
-//! For a call to a server of another node, a process of this node waits for the reply in place of the
-//! caller. The caller itself monitors the server and sends the request, behind all that it has sent
-//! before (GS-9). That process ends with the call, so a late reply has nowhere to go (GS-5).
+//! For a call to a server of another node, a process of this node waits for the reply in place of
+//! the caller. The caller itself monitors the server and sends the request, so the request arrives
+//! after the caller's earlier messages (GS-9). The waiting process ends with the call, so a late
+//! reply is dropped (GS-5).
 
 use std::future::{Future, IntoFuture, poll_fn};
 use std::marker::PhantomData;
@@ -32,10 +33,10 @@ use super::{behaviour, waits};
 /// The time limit of a call, unless the caller sets one.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How long a call waits before it looks for the reason.
+/// How long a call waits before it looks for a circle.
 const PATIENCE: Duration = Duration::from_millis(250);
 
-/// How long a timed-out call waits for the server to say how many messages it has.
+/// How long a call that timed out waits to learn the length of the server's mailbox.
 const COUNT_LIMIT: Duration = Duration::from_millis(20);
 
 /// A request that is sent when it is awaited, and resolves to the reply. Made by
@@ -97,12 +98,12 @@ enum State<'a, R, A> {
         waiting: Within<Outcome<A>>,
         limit: Option<Duration>,
     },
-    /// All that few calls do.
+    /// The slow path, for the calls that the other states don't cover.
     Slow(StdPin<Box<dyn Future<Output = Result<A, CallError>> + Send + 'a>>),
     Over,
 }
 
-/// Nothing in it is pinned in place: the slow future is in a box.
+/// No field is pinned in place: the slow future is in a box.
 impl<R, A> Unpin for Calling<'_, R, A> {}
 
 impl<R: Message, A: Message> Future for Calling<'_, R, A> {
@@ -143,7 +144,7 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
 }
 
 impl<R: Message, A: Message> Calling<'_, R, A> {
-    /// Goes on waiting, after [`PATIENCE`].
+    /// Continues to wait after [`PATIENCE`].
     #[cold]
     fn wait_on(&mut self) {
         if let State::Waits { to, pid, waiting, limit } =
@@ -156,7 +157,7 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
     }
 }
 
-/// Sends the request, as far as that needs no waiting.
+/// Sends the request if that is possible without waiting.
 fn begin<'a, R: Message, A: Message>(
     request: Request<'a, R, A>,
 ) -> Result<State<'a, R, A>, CallError> {
@@ -221,7 +222,7 @@ async fn call_bounded<R: Message, A: Message>(
     }
 }
 
-/// Waits on, after this time of the limit was used.
+/// Continues to wait. `used` is the part of the limit that has passed.
 pub(crate) async fn patient<A: Message>(
     to: &Address,
     pid: Pid,
@@ -261,7 +262,7 @@ pub(crate) async fn patient<A: Message>(
         late.as_mut().poll(context).map(|()| Came::Late)
     });
     let mut came = came.await;
-    // Another member of a circle that was found may have gone on already, and replied.
+    // A circle may have been found, and another member may have failed and then replied first.
     if !matches!(came, Came::Circle(_))
         && entered.is_in_circle()
         && let Some(hops) = circle.await
@@ -284,7 +285,8 @@ pub(crate) async fn patient<A: Message>(
     Err(CallError::new(to, request, why))
 }
 
-/// Describes a server that did not reply in time. `before` is what it did some time before.
+/// Describes a server that did not reply in time. `before` is what the server did at an earlier
+/// time, and how long ago that was.
 async fn late_of(
     pid: Pid,
     before: Option<((Option<&'static behaviour::Work>, u64), Duration)>,
@@ -342,7 +344,7 @@ pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> 
 pub(crate) struct Sent<A> {
     waiting: Waiting<Outcome<A>>,
     pub(crate) server: Result<Pid, Why>,
-    /// What a request to another node needs.
+    /// The monitor and the waiting process of a request to another node.
     far: Option<Far>,
 }
 
@@ -364,7 +366,8 @@ impl<A> Future for Sent<A> {
             && let Some(ended) = &mut far.ended
             && let Poll::Ready(reason) = StdPin::new(ended).poll(context)
         {
-            // A reply that came before is there already, and goes first.
+            // A reply that came before the end is already in the proxy's mailbox, and is handled
+            // first.
             far.ended = None;
             fika_runtime::send(far.proxy.1, Gone(reason));
         }
@@ -377,7 +380,8 @@ impl<A> Future for Sent<A> {
 #[message(local)]
 struct Gone(ExitReason);
 
-/// A process that is killed when this is dropped, also in a process that ends, and in a thread.
+/// A process that is killed when this value is dropped, also by a process that ends and by a
+/// thread.
 pub(crate) struct Helper(Node, Pid);
 
 impl Helper {
@@ -459,8 +463,8 @@ async fn call_remote<R: Message, A: Message>(
     }
 }
 
-/// Explains the failure of a request to this server. A request that was held by another process, which
-/// has ended, was dropped.
+/// Explains the failure of a request to this server. A request whose holder was another process
+/// that has ended counts as dropped.
 pub(crate) fn why_of(failed: Unanswered, server: Pid) -> Why {
     match failed {
         Unanswered::Ended { by: Some(by), .. } if by != server => Why::NoReply,

@@ -30,7 +30,8 @@ impl<A> RequestId<A> {
     /// `receive_response/2`).
     ///
     /// # Errors
-    /// As a call.
+    /// If there is no such server, it ends or drops the request, its node can't be reached, or the
+    /// reply does not come in time.
     pub async fn receive_response(mut self, limit: Duration) -> Result<A, CallError> {
         match self.wait_response(limit).await {
             Some(response) => response,
@@ -38,8 +39,8 @@ impl<A> RequestId<A> {
         }
     }
 
-    /// Waits for the reply. `None` if it does not come in time; the request goes on, and this can be
-    /// called again (OTP's `wait_response/2`). After a reply it returns a "no reply" error.
+    /// Waits for the reply. Returns `None` if it does not come in time; the request stays, so this
+    /// can be called again (OTP's `wait_response/2`). After a reply, it returns a "no reply" error.
     pub async fn wait_response(&mut self, limit: Duration) -> Option<Result<A, CallError>> {
         timeout(limit, poll_fn(|context| self.poll_response(context))).await.ok()
     }
@@ -101,7 +102,7 @@ impl<L, A> RequestIds<L, A> {
         self.requests.len()
     }
 
-    /// Returns whether there are no requests: nothing will come.
+    /// Returns whether the collection has no requests.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.requests.is_empty()

@@ -25,10 +25,11 @@ pub trait Via: Send + Sync + 'static {
     /// Registers the process under the name.
     ///
     /// # Errors
-    /// If the name is taken, with the process that has it.
+    /// The process that has the name, if the name is taken.
     fn register(&self, pid: Pid) -> StdPin<Box<dyn Future<Output = Result<(), Pid>> + Send + '_>>;
 
-    /// Removes the name. Called by a process that is registered under it and whose start has failed.
+    /// Removes the name. A process that is registered under the name calls this when its start has
+    /// failed.
     fn unregister(&self) -> StdPin<Box<dyn Future<Output = ()> + Send + '_>>;
 
     /// Returns the process that has the name now.
@@ -41,9 +42,9 @@ pub trait Via: Send + Sync + 'static {
 /// The address of a server of type `S`: a pid, a name on this node, a name on another node, or a
 /// name in a registry.
 ///
-/// A reference by name stays valid when the server is restarted: each use finds the process that has
-/// the name then. A reference is cheap to clone, and can be sent to other processes. On another
-/// node, a plain name still means the process of the node that sent it.
+/// A reference by name stays valid when the server is restarted: each use looks the name up again.
+/// A reference is cheap to clone, and can be sent to other processes. On another node, a reference
+/// by a plain name still means the process of the node that sent it.
 pub struct ServerRef<S> {
     to: Address,
     server: PhantomData<fn() -> S>,
@@ -87,13 +88,13 @@ impl<S> ServerRef<S> {
                 Ok(node) => Address::NameAt(name.as_ref().into(), node),
                 Err(error) => panic!("badarg: {error}"),
             },
-            Dest::Alias(_) => panic!("badarg: an alias takes single messages and is no server"),
+            Dest::Alias(_) => panic!("badarg: an alias takes single messages and is not a server"),
         };
         ServerRef { to, server: PhantomData }
     }
 
-    /// Returns the server's process as it is now (OTP's `gen_server:whereis`). `None` for a name
-    /// that no process has, and for a name on another node.
+    /// Returns the server's current process (OTP's `gen_server:whereis`). `None` for a name that no
+    /// process has, and for a name on another node.
     ///
     /// # Panics
     /// Outside of a process, if the reference is a name on this node.
@@ -110,7 +111,7 @@ impl<S> ServerRef<S> {
         ServerRef { to, server: PhantomData }
     }
 
-    /// Returns the same address for a server of another type.
+    /// Returns this address as the address of a server of another type.
     #[doc(hidden)]
     #[must_use]
     pub fn cast_type<T>(&self) -> ServerRef<T> {
@@ -132,7 +133,8 @@ impl Address {
 }
 
 impl Address {
-    /// Returns whether a process that it names now is one of this node.
+    /// Returns whether the address is a process of this node, or a name that is looked up on this
+    /// node.
     pub(crate) fn is_here(&self) -> bool {
         match self {
             Address::Pid(pid) => pid.node() == fika_runtime::self_pid().node(),
@@ -141,11 +143,11 @@ impl Address {
         }
     }
 
-    /// Returns where to send a message. `None` if the name is in a registry that does not know it.
+    /// Returns the destination of a message. `None` if the registry does not know the name.
     pub(crate) fn dest(&self) -> Option<Dest<'static>> {
         match self {
             Address::Pid(pid) => Some(Dest::Pid(*pid)),
-            // A name that no process has would end the sender (GS-8).
+            // A send to an unregistered name would end the sender (GS-8).
             Address::Name(name) => whereis(name).map(Dest::Pid),
             Address::NameAt(name, node) => Some(Dest::from((name.clone(), node.clone()))),
             Address::Via(via) => via.whereis().map(Dest::Pid),
@@ -224,7 +226,7 @@ impl<'de, S> Deserialize<'de> for ServerRef<S> {
     }
 }
 
-/// Returns whether a process can have this name. A send to another name ends the sender.
+/// Returns whether a process can have this name. A send to an invalid name ends the sender.
 fn is_registrable(name: &str) -> bool {
     (1..=Name::BYTES_MAX).contains(&name.len()) && name != "undefined"
 }

@@ -4,10 +4,10 @@
 //! |---|---|---|
 //! | 1 | the starter | spawns the child, linked if that is asked for |
 //! | 2 | the child | lists itself (`behaviour`), registers its name, runs its `init` |
-//! | 3 | the child | acknowledges; or takes back the link to the starter, and ends |
+//! | 3 | the child | acknowledges; or unlinks the starter and ends |
 //! | 4 | the starter | returns; after a failure only when the child has ended (PL-3), so that its name is free |
 //!
-//! If the time is over first, the starter takes back the link and kills the child (PL-4).
+//! If the start times out, the starter unlinks the child and kills it (PL-4).
 
 use std::fmt;
 use std::future::Future;
@@ -114,7 +114,7 @@ impl Start {
 pub enum StartError {
     /// The name is taken by this process. Nothing was started.
     AlreadyStarted(Pid),
-    /// `init` returned "ignore": the process is not wanted now.
+    /// The start was refused with "ignore": the process is not needed now.
     Ignored,
     /// The process did not report in time, and was killed.
     Timeout,
@@ -145,7 +145,7 @@ impl From<StartError> for ExitReason {
     }
 }
 
-/// What binds the starter to the process.
+/// The connection between the starter and the new process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Bond {
     /// Nothing (`start`).
@@ -158,7 +158,7 @@ pub enum Bond {
 
 /// The child's end of a start: it acknowledges with a value, or refuses.
 ///
-/// A child that ends without doing either has failed with its exit reason.
+/// If the child ends without either, the start fails with its exit reason.
 #[must_use = "the starter waits for it"]
 pub struct InitAck<T> {
     answer: Option<Answer<Result<T, Failure>>>,
@@ -168,7 +168,7 @@ pub struct InitAck<T> {
 
 enum Failure {
     Error(StartError),
-    /// The acknowledgement was dropped by a process that went on.
+    /// The process dropped the acknowledgement, and still runs.
     Dropped,
 }
 
@@ -186,7 +186,7 @@ impl<T> InitAck<T> {
         (self.bond == Bond::Link).then_some(self.starter)
     }
 
-    /// Lets the starter return with this value (OTP's `proc_lib:init_ack/1`).
+    /// Makes the starter return this value (OTP's `proc_lib:init_ack/1`).
     pub fn ok(mut self, value: T) {
         if let Some(answer) = self.answer.take() {
             answer.give(Ok(value));
@@ -197,7 +197,7 @@ impl<T> InitAck<T> {
     /// (OTP's `proc_lib:init_fail/2`).
     pub async fn fail(mut self, error: StartError, reason: ExitReason) -> ! {
         if self.bond == Bond::Link {
-            // PL-5: the starter learns of the failure by the error only.
+            // PL-5: the starter gets the error, and no exit signal.
             unlink(self.starter);
         }
         if let Some(answer) = self.answer.take() {
@@ -218,7 +218,7 @@ impl<T> Drop for InitAck<T> {
 
 /// Starts a process, and returns when it has acknowledged (PL-1). `child` makes its future.
 ///
-/// The child runs to its end after the acknowledgement; what it does then is its own matter.
+/// After the acknowledgement, the child runs on its own.
 ///
 /// # Errors
 /// If the child refuses, ends before it acknowledges, or takes too long.
@@ -258,7 +258,7 @@ where
     let error = match acknowledged {
         Some(Some(Ok(value))) => return Ok((spawned, value)),
         Some(Some(Err(Failure::Error(error)))) => error,
-        // The child will not acknowledge any more, so its end is its answer.
+        // The child did not acknowledge and no longer can, so the result is its end.
         Some(Some(Err(Failure::Dropped))) => {
             let ended = Ended::of(pid);
             let seen = match opts.timeout {
@@ -326,7 +326,7 @@ fn register_as(name: &Name) -> Result<(), StartError> {
         match register(name.clone(), self_pid()) {
             Ok(()) => return Ok(()),
             Err(RegisterError::Taken) => {
-                // The process that had the name may have just ended.
+                // The holder of the name may have ended meanwhile.
                 if let Some(pid) = whereis(name) {
                     return Err(StartError::AlreadyStarted(pid));
                 }

@@ -1,10 +1,11 @@
 //! Finds calls that wait for each other in a circle.
 //!
-//! A call that is not answered soon enters a table of its node: who waits for whom. If the chain of
-//! waiting processes leads back to the process that entered last, none of these calls can be
-//! answered, and all of them fail with the path. A reply that the server has deferred
-//! (`Caller::reply_later`) may come from elsewhere, and a process that is in no callback takes its next
-//! message soon. So a call to one of these is no part of a circle.
+//! A call that is not answered soon is entered into a table of its node, with the process that
+//! waits and the process that it waits for. If the chain of waiting processes leads back to the
+//! process that entered last, none of these calls can be answered, and all of them fail with the
+//! path. A call whose reply the server has deferred (`Caller::reply_later`) is never part of a
+//! circle, since another process may reply. Neither is a call to a process that runs no callback,
+//! since it takes its next message soon.
 //!
 //! The table has the processes of one node. The edges are plain data, so a later version can
 //! exchange them between nodes.
@@ -61,7 +62,8 @@ pub(crate) fn enter(
 }
 
 impl Waits {
-    /// Takes the edges of a circle through this process out of the table. Empty if there is none.
+    /// Removes the edges of a circle through this process from the table, and returns them. Empty
+    /// if there is no circle.
     fn circle_from(&mut self, node: &Node, start: Pid) -> Vec<(Hop, Answer<Vec<Hop>>)> {
         let mut path: Vec<(Pid, u64)> = Vec::new();
         if !self.search(node, start, start, &mut path) {
@@ -82,7 +84,7 @@ impl Waits {
             return false;
         }
         for edge in self.edges.get(&at).into_iter().flatten() {
-            // Only a server in a callback can't take the request.
+            // A server can take the request unless it runs a callback.
             let blocks = behaviour::of(node, edge.server)
                 .is_some_and(|server| server.now().0.is_some() && !server.has_deferred(at));
             if !blocks {
@@ -150,7 +152,7 @@ mod tests {
                 drop(entered);
             }
             assert_eq!(len(&node), 0);
-            // A process that can take its next message is no part of a circle.
+            // A process that can take its next message is not part of a circle.
             let (_entered, circle) = enter(&node, pids[0], pids[1], "request");
             let (_other, closes) = enter(&node, pids[1], pids[0], "request");
             for found in [circle, closes] {

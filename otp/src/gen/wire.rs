@@ -7,7 +7,7 @@
 //! | [`RemoteCall`] | a client | a server of another node |
 //! | [`CastMessage`] | a client | a server |
 //! | [`Answered`] | a server | the process that waits in place of a client of another node |
-//! | [`Refused`] | a server that has no handler for a request | the same process |
+//! | [`Refused`] | a server that has no handler for a request | that waiting process |
 
 use std::borrow::Cow;
 use std::fmt;
@@ -31,7 +31,7 @@ pub(crate) struct LocalCall<R, A: Message> {
 }
 
 impl<R: Message, A: Message> LocalCall<R, A> {
-    /// Takes it apart, in a server that has a handler for it.
+    /// Returns the parts of the call, in a server that has a handler for the request.
     pub(crate) fn take(self) -> (ReplyTo<A>, R) {
         (self.from.taken(), self.request)
     }
@@ -125,7 +125,7 @@ pub(crate) struct Head {
     pub(crate) proxy: Pid,
 }
 
-/// A request from another node, for which an `A` is wanted.
+/// A request from another node, whose reply is an `A`.
 pub(crate) struct RemoteCall<R, A> {
     pub(crate) head: Head,
     pub(crate) request: R,
@@ -149,7 +149,7 @@ impl<R: Message, A: Message> Message for RemoteCall<R, A> {
     }
 }
 
-/// The start of a [`RemoteCall`] whose type this program may not have.
+/// The addresses of a [`RemoteCall`] of any type, which may be unknown to this program.
 struct AnyCall(Head);
 
 impl Message for AnyCall {

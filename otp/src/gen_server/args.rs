@@ -1,4 +1,5 @@
-//! The requests of a server that `#[gen_server]` has made: their arguments, with a name.
+//! The requests to a server that `#[gen_server]` has made: the arguments of a handler, with the
+//! request's name.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -23,8 +24,8 @@ pub trait RequestName: 'static {
 /// A request to a server that [`#[gen_server]`](macro@crate::gen_server) has made: a tuple of the
 /// handler's arguments, with the request's name `N`.
 ///
-/// Each argument is a message and is encoded as such, so it may also be a
-/// [`Local`](fika_runtime::Local) for a server of the same node.
+/// Each argument is encoded as a message. For a server on the same node, an argument may also be a
+/// [`Local`](fika_runtime::Local).
 pub struct Args<N, A> {
     args: A,
     name: PhantomData<fn() -> N>,

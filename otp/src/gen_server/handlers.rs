@@ -1,4 +1,5 @@
-//! The handlers of a server, one trait for each kind of message, and the list of what it receives.
+//! The handlers of a server, one trait for each kind of message, and the list of the messages that
+//! the server receives.
 //!
 //! The list is a tuple of [`Call`], [`Cast`], [`Info`] and [`Continue`]; a tuple may contain
 //! tuples. Each kind finds its messages by their type and calls its handler.
@@ -55,7 +56,7 @@ pub trait HandleInfo<M: Message>: GenServer {
     fn handle_info(&mut self, message: M) -> impl Future<Output = Next> + Send;
 }
 
-/// Goes on with work that a callback has put off by [`Next::proceed`] (OTP's `handle_continue/2`).
+/// Does work that a callback has put off by [`Next::proceed`] (OTP's `handle_continue/2`).
 pub trait HandleContinue<M: Send + 'static>: GenServer {
     /// Does the work.
     fn handle_continue(&mut self, value: M) -> impl Future<Output = Next> + Send;
@@ -77,17 +78,18 @@ pub struct Info<M>(PhantomData<fn() -> M>);
 #[derive(Debug)]
 pub struct Continue<M>(PhantomData<fn() -> M>);
 
-/// What a server receives: a tuple of [`Call`], [`Cast`], [`Info`] and [`Continue`].
+/// The list of the messages that a server receives: a tuple of [`Call`], [`Cast`], [`Info`] and
+/// [`Continue`].
 pub trait Receives<S>: Send + 'static {
-    /// Returns whether this handles the message.
+    /// Returns whether the list has the message's type.
     #[doc(hidden)]
     fn takes(message: &Envelope) -> bool;
 
-    /// Describes a message that it takes.
+    /// Describes a message whose type is in the list.
     #[doc(hidden)]
     fn describe(message: &Envelope) -> Kind;
 
-    /// Handles a message that it takes.
+    /// Handles a message whose type is in the list.
     #[doc(hidden)]
     fn handle(
         server: &mut S,
@@ -96,8 +98,8 @@ pub trait Receives<S>: Send + 'static {
     ) -> impl Future<Output = Handled> + Send;
 }
 
-/// What a handler leaves: what the server does next, whether it has replied, and a request without a
-/// reply that waits for the server's end.
+/// The result of a handler: what the server does next, whether it has replied, and a request that
+/// is answered by the server's end.
 #[doc(hidden)]
 pub struct Handled {
     pub(super) next: Next,
@@ -171,7 +173,7 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
                 from.reply(value);
                 handled.replied = true;
             }
-            // The caller gets the reason when the server has ended.
+            // The caller gets the exit reason after the server has ended.
             (None, Some(from)) if handled.next.stops() => handled.unanswered = Some(Box::new(from)),
             (None, Some(from)) => from.refuse(Unanswered::Dropped),
             (_, None) => {}

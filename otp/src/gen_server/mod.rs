@@ -46,7 +46,7 @@
 //! ```
 //!
 //! The attribute [`#[gen_server]`](macro@crate::gen_server) on an `impl` block makes the server and
-//! its client. It lists which functions the block may have.
+//! its client. Its documentation lists the functions that the block may have.
 //!
 //! # Requests
 //!
@@ -56,28 +56,29 @@
 //! ask for the reply later; [`RequestIds`] is a collection of them. The method of a `#[cast]` sends the
 //! request and returns at once.
 //!
-//! A call that fails returns a [`CallError`], which says why: there is no such process, it ended, its
-//! node was lost, or it did not reply in time. In the last case the error also says what the server was
-//! doing. Processes that call each other in a circle all fail, with the circle. A reply that comes too
-//! late is dropped, and never gets into the mailbox.
+//! A call that fails returns a [`CallError`], which says why: there is no such process, it ended,
+//! its node was lost, or it did not reply in time. After a timeout, the error also says what the
+//! server was doing. If processes call each other in a circle, all of these calls fail, and the
+//! error shows the circle. A reply that comes too late is dropped, and never gets into the mailbox.
 //!
 //! # What a handler returns
 //!
-//! The handler of a `#[call]` returns the reply. With [`Reply`] it can also say what the server does
-//! next, or reply later by the [`ReplyTo`] of its [`Caller`]. All other handlers return nothing or a
-//! [`Next`]: work to go on with, a time after which to be called, or the end of the server. A handler
-//! that panics, or returns an `Err` in place of a `Next`, ends the server, and those who wait for a
-//! reply get the reason.
+//! The handler of a `#[call]` returns the reply. With [`Reply`] it can also say what the server
+//! does next, or reply later by the [`ReplyTo`] of its [`Caller`]. All other handlers return
+//! nothing or a [`Next`]: work to do next, a time limit for the next message, or the end of the
+//! server. A handler that panics, or returns an `Err` in place of a `Next`, ends the server. The
+//! callers that wait for a reply get the exit reason.
 //!
 //! # On another node
 //!
-//! `Account::at(("account", "b@127.0.0.1"))` is the client of a server on another node, and works in the
-//! same way. A client is a message, and can be sent to other processes and nodes.
+//! `Account::at(("account", "b@127.0.0.1"))` is the client of a server on another node. It works
+//! like the client of a local server. A client is a message, and can be sent to other processes and
+//! nodes.
 //!
 //! # Without the attribute
 //!
-//! The attribute implements [`GenServer`] and a trait for each handler. A program can do the same by
-//! hand, and then chooses the type of each request:
+//! The attribute implements [`GenServer`] and a trait for each handler. A program can also
+//! implement them by hand, and choose the type of each request:
 //!
 //! ```
 //! use fika::gen_server::{self, Call, Caller, GenServer, HandleCall, Init, Reply};
@@ -146,22 +147,24 @@ use crate::r#gen::Bond;
 use crate::r#gen::wire::CastMessage;
 use crate::sys::Status;
 
-/// A server, written out. [`#[gen_server]`](macro@crate::gen_server) on an `impl` block does this,
+/// A server. [`#[gen_server]`](macro@crate::gen_server) on an `impl` block implements this trait,
 /// and makes a client with a method for each request.
 pub trait GenServer: Sized + Send + 'static {
     /// The arguments of [`init`](GenServer::init).
     type Args: Send + 'static;
 
-    /// What the server receives: a tuple of [`Call`], [`Cast`], [`Info`] and [`Continue`]. A request
-    /// that is not listed fails at the caller; another message is reported and dropped.
+    /// The messages that the server receives: a tuple of [`Call`], [`Cast`], [`Info`] and
+    /// [`Continue`]. A call with a request that is not listed fails; every other unlisted message
+    /// is reported and dropped.
     type Receives: Receives<Self>;
 
-    /// Makes the state. The starter waits for it, and the server's name is registered already.
+    /// Makes the state. The server's name is already registered, and the starter waits until this
+    /// returns.
     fn init(args: Self::Args) -> impl Future<Output = Init<Self>> + Send;
 
-    /// Cleans up, before the server ends by [`Next::stop`], by an error of a callback, by
-    /// [`ServerRef::stop`], or because its parent ends while it traps exits. It does not run if
-    /// another exit signal ends the server.
+    /// Cleans up before the server ends by [`Next::stop`], by an error of a callback, by
+    /// [`ServerRef::stop`], or because its parent ends while the server traps exits. It does not
+    /// run if another exit signal ends the server.
     fn terminate(&mut self, reason: &ExitReason) -> impl Future<Output = ()> + Send {
         let _ = reason;
         async {}
@@ -192,7 +195,8 @@ pub async fn start<S: GenServer>(opts: Start, args: S::Args) -> Result<ServerRef
 /// Starts a server that is linked to the caller (OTP's `gen_server:start_link`).
 ///
 /// # Errors
-/// As [`start`]. The caller gets no exit signal for a failed start.
+/// If the name is taken, or `init` fails or takes longer than the limit of `opts`. The caller gets
+/// no exit signal for a failed start.
 ///
 /// # Panics
 /// Outside of a process.
@@ -206,7 +210,8 @@ pub async fn start_link<S: GenServer>(
 /// Starts a server, and monitors it (OTP's `gen_server:start_monitor`).
 ///
 /// # Errors
-/// As [`start`]. There is no `Down` for a failed start.
+/// If the name is taken, or `init` fails or takes longer than the limit of `opts`. The caller gets
+/// no `Down` for a failed start.
 ///
 /// # Panics
 /// Outside of a process.
@@ -219,16 +224,16 @@ pub async fn start_monitor<S: GenServer>(
 }
 
 impl<S: GenServer> ServerRef<S> {
-    /// Makes a request; await it for the reply (OTP's `gen_server:call`).
+    /// Returns a request. Await it to send it and to get the reply (OTP's `gen_server:call`).
     ///
-    /// The reply must come within five seconds, unless [`Request::timeout`] says otherwise. Any
-    /// number of calls can wait side by side, and beside a `receive!`.
+    /// The reply must come within five seconds, unless [`Request::timeout`] says otherwise. A
+    /// process can wait for any number of calls, and for a `receive!`, at the same time.
     ///
     /// # Errors
-    /// When it is awaited: see [`CallError`](crate::CallError).
+    /// A [`CallError`](crate::CallError), when the request is awaited.
     ///
     /// # Panics
-    /// Outside of a process, when it is awaited.
+    /// Outside of a process, when the request is awaited.
     pub fn call<R: Message>(&self, request: R) -> Request<'_, R, S::Reply>
     where
         S: HandleCall<R>,
@@ -252,7 +257,8 @@ impl<S: GenServer> ServerRef<S> {
     /// Sends a message that is handled by `handle_info`.
     ///
     /// # Panics
-    /// As [`cast`](ServerRef::cast).
+    /// Outside of a process. The caller ends with `badarg` if the message can't leave this node and
+    /// the server is on another one.
     pub fn info<M: Message>(&self, message: M)
     where
         S: HandleInfo<M>,

@@ -1,4 +1,4 @@
-//! Requests to the servers of the same name on many nodes: [`multi_call`] and [`abcast`].
+//! Requests to the servers with one name on many nodes: [`multi_call`] and [`abcast`].
 
 use std::time::Duration;
 
@@ -11,15 +11,17 @@ use super::{HandleCall, HandleCast, RequestId, ServerRef};
 pub struct MultiCall<A> {
     /// The replies, with their nodes, in the order of the nodes in the call.
     pub replies: Vec<(NodeName, A)>,
-    /// The nodes that have no such server, can't be reached, or did not reply in time.
+    /// The nodes that have no such server, can't be reached, or whose server failed or did not
+    /// reply in time.
     pub bad_nodes: Vec<NodeName>,
 }
 
 /// Makes a request to the server of this name on each of these nodes, and waits for all replies (OTP's
 /// `gen_server:multi_call/4`). A late reply is dropped.
 ///
-/// All requests are sent at once, so the call takes as long as the slowest node, and at most `limit`.
-/// Replies do not pass the caller's mailbox, so its length does not matter.
+/// All requests are sent at once, so the call takes as long as the slowest node, and at most
+/// `limit`. Replies do not go through the caller's mailbox, so a long mailbox does not slow the
+/// call down.
 ///
 /// ```
 /// # use fika::gen_server::*;

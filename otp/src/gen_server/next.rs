@@ -1,4 +1,4 @@
-//! What a server does after a callback: [`Next`], [`Reply`] and [`Init`].
+//! The results of callbacks: [`Next`], [`Reply`] and [`Init`].
 
 use std::time::Duration;
 
@@ -6,25 +6,25 @@ use fika_runtime::{Envelope, ExitReason, Message, Outcome, Time, self_node};
 
 use super::handlers::ContinueMessage;
 
-/// What the server does after a callback. By default, it takes its next message.
+/// The result of a callback: what the server does next. By default, it takes its next message.
 #[derive(Debug, Default)]
 #[must_use = "a callback returns it"]
 pub struct Next(pub(super) Option<Box<Action>>);
 
 #[derive(Debug)]
 pub(super) enum Action {
-    /// Handle this at once, before any message.
+    /// Handle this value at once, before any message.
     Continue(Envelope),
-    /// Handle this, unless a message comes before then.
+    /// Handle this message, unless another comes within the time.
     After(Duration, Envelope),
     At(Time, Envelope),
     Hibernate,
     Stop(ExitReason),
 }
 
-/// What a server waits for.
+/// The event that a server waits for.
 pub(super) enum Plan {
-    /// Nothing: it goes on at once.
+    /// Nothing: it continues at once.
     Now,
     /// A message that comes before then.
     At(Time),
@@ -48,19 +48,19 @@ impl Next {
         Next::action(Action::Continue(Envelope::new(ContinueMessage(value))))
     }
 
-    /// Makes [`Timeout`](super::Timeout) an info message if no other message comes within this time.
-    /// With zero, a message that waits already comes first.
+    /// Handles [`Timeout`](super::Timeout) as an info message if no message comes within this time.
+    /// With zero, a message that waits already is handled instead.
     pub fn timeout(after: Duration) -> Next {
         Next::timeout_with(after, super::Timeout)
     }
 
-    /// Makes `message` an info message if no other message comes within this time (OTP's `{timeout,
-    /// Time, Message}`).
+    /// Handles `message` as an info message if no other message comes within this time (OTP's
+    /// `{timeout, Time, Message}`).
     pub fn timeout_with<M: Message>(after: Duration, message: M) -> Next {
         Next::action(Action::After(after, Envelope::new(message)))
     }
 
-    /// Makes `message` an info message if no other message comes before `time`.
+    /// Handles `message` as an info message if no other message comes before `time`.
     pub fn timeout_at<M: Message>(time: Time, message: M) -> Next {
         Next::action(Action::At(time, Envelope::new(message)))
     }
@@ -70,7 +70,7 @@ impl Next {
         Next::action(Action::Hibernate)
     }
 
-    /// Returns what the server is to wait for.
+    /// Returns the event that the server waits for.
     pub(super) fn plan(&self) -> Plan {
         match self.0.as_deref() {
             Some(Action::Continue(_) | Action::Stop(_)) => Plan::Now,
@@ -81,7 +81,7 @@ impl Next {
         }
     }
 
-    /// Takes out the message that is to be handled now, or the reason to end.
+    /// Takes the message to handle now. Returns the exit reason if the server is to end.
     pub(super) fn take_now(&mut self) -> Result<Envelope, ExitReason> {
         match self.0.take().map(|action| *action) {
             Some(
@@ -92,7 +92,7 @@ impl Next {
         }
     }
 
-    /// Returns whether it ends the server.
+    /// Returns whether this ends the server.
     pub(super) fn stops(&self) -> bool {
         matches!(self.0.as_deref(), Some(Action::Stop(_)))
     }
@@ -160,13 +160,14 @@ impl<A> Reply<A> {
         Reply { value: Some(value), next: Next::go_on() }
     }
 
-    /// Replies later: the handler has taken the address by
-    /// [`Caller::reply_later`](crate::Caller::reply_later). Without that, the call fails.
+    /// Replies later, to the address that the handler has taken by
+    /// [`Caller::reply_later`](crate::Caller::reply_later). The call fails if the handler has not
+    /// taken it.
     pub fn later() -> Reply<A> {
         Reply { value: None, next: Next::go_on() }
     }
 
-    /// Ends the server with this reason, without a reply. The caller gets the reason.
+    /// Ends the server with this reason, without a reply. The caller gets the exit reason.
     pub fn stop(reason: ExitReason) -> Reply<A> {
         Reply { value: None, next: Next::stop(reason) }
     }
@@ -184,7 +185,8 @@ impl<A> From<A> for Reply<A> {
     }
 }
 
-/// The result of `init`: the state and what the server does first, or why it does not start.
+/// The result of `init`: the state and what the server does first, or the reason why it does not
+/// start.
 #[derive(Debug)]
 #[must_use = "`init` returns it"]
 pub struct Init<S>(pub(super) Result<(S, Next), NoStart>);
@@ -207,7 +209,7 @@ impl<S> Init<S> {
         Init(self.0.map(|(state, _)| (state, next)))
     }
 
-    /// Does not start, and that is no error: the starter gets
+    /// Does not start, without an error: the starter gets
     /// [`StartError::Ignored`](crate::StartError::Ignored).
     pub fn ignore() -> Init<S> {
         Init(Err(NoStart::Ignore))

@@ -1,16 +1,17 @@
 //! The loop of a server.
 //!
-//! A message is handled in this order of checks: an exit signal of the parent ends the server; a
-//! message that the server lists goes to its handler; a system message goes to `sys`; an unknown
-//! request is refused; everything else is reported and dropped. A system message leaves what the server
-//! was to do next as it is, so a time limit begins again (GS-10); any other message ends that.
+//! The loop checks each message in this order: an exit signal of the parent ends the server; a
+//! message that the server lists goes to its handler; a system message goes to `sys`. An unknown
+//! request is refused. Every other message is reported and dropped. A system message does not
+//! change the server's next action, so a time limit begins again (GS-10). Any other message cancels
+//! that action.
 //!
 //! The server ends in these steps:
 //!
 //! 1. `terminate` runs. An error in it replaces the reason.
 //! 2. An end by an error is reported, with the state and the last message.
-//! 3. The process ends. Its state, and requests without a reply, are dropped with the reason known,
-//!    so their callers get it.
+//! 3. The process ends. Its state, and requests without a reply, are dropped while the exit reason
+//!    is set, so the callers get the reason.
 
 use std::any::type_name;
 use std::time::Duration;
@@ -88,12 +89,12 @@ async fn run<S: GenServer>(
     Server { state, listed, idle, control }.serve(next).await;
 }
 
-/// Turns the running process into a server with this state (OTP's `gen_server:enter_loop`). The process
-/// was started by [`proc_lib`](crate::proc_lib), and has acknowledged. Of `opts`, the name and
-/// `hibernate_after` count.
+/// Turns the running process into a server with this state (OTP's `gen_server:enter_loop`). The
+/// process was started by [`proc_lib`](crate::proc_lib), and has acknowledged. Only the name and
+/// `hibernate_after` of `opts` are used.
 ///
-/// It never returns. The process ends with [`Badarg`](ExitReason::Badarg) if it was not started by
-/// `proc_lib`, or if `opts` names a name that it does not have.
+/// This function never returns. The process ends with [`Badarg`](ExitReason::Badarg) if it was not
+/// started by `proc_lib`, or if `opts` has a name that the process does not have.
 ///
 /// ```
 /// use fika::gen_server::{GenServer, Init, ServerRef, Start, enter_loop};
@@ -185,7 +186,7 @@ impl<S: GenServer> Server<S> {
             let handled = S::Receives::handle(&mut self.state, message, &self.listed.behaviour);
             match catch_exit(handled).await {
                 Ok(handled) => {
-                    // A server that stops reports its last message.
+                    // The report of the server's end shows its last message.
                     if !handled.next.stops() {
                         self.listed.behaviour.rests();
                     }
@@ -201,13 +202,13 @@ impl<S: GenServer> Server<S> {
             }
         };
         let reason = self.terminate(reason).await;
-        // The state and the request are dropped with the reason.
+        // The state and the request are dropped while the exit reason is set.
         let _kept = (self, unanswered);
         exit_async(reason).await
     }
 
-    /// Takes the next message, or what a callback has put off. `next` stays as it is until its time has
-    /// come.
+    /// Takes the next message, or the work that a callback has put off. `next` stays unchanged
+    /// until its time has come.
     async fn take(&mut self, next: &mut Next) -> Result<Envelope, ExitReason> {
         let plan = next.plan();
         if let Plan::Now = plan {

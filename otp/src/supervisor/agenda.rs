@@ -1,4 +1,4 @@
-//! What a supervisor does at a later time.
+//! Actions that a supervisor takes at a later time.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -7,18 +7,18 @@ use fika_runtime::Time;
 
 use super::children::Key;
 
-/// Something that a supervisor does at a later time. It is void if the child's token has changed.
+/// An action that a supervisor takes at a later time. It is stale if the child's token has changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Due {
     /// Kill a child that has not ended in time.
     Kill(Key, u64),
     /// Restart a child whose pause is over.
     Restart(Key, u64),
-    /// No longer wait for a start, when the supervisor ends.
+    /// Stop waiting for a start, when the supervisor ends.
     LeaveStart(Key),
 }
 
-/// The things to do, the earliest first. What became void stays until its time.
+/// The actions to take, the earliest first. A stale action stays until its time.
 #[derive(Default)]
 pub(super) struct Agenda(BinaryHeap<Reverse<(Time, Due)>>);
 
@@ -27,12 +27,12 @@ impl Agenda {
         self.0.push(Reverse((at, due)));
     }
 
-    /// Returns when the next thing is due.
+    /// Returns the time of the next action.
     pub(super) fn next(&self) -> Option<Time> {
         self.0.peek().map(|Reverse((at, _))| *at)
     }
 
-    /// Takes the next thing that is due by now.
+    /// Takes the next action that is due by now.
     pub(super) fn take(&mut self, now: Time) -> Option<Due> {
         if self.next()? > now {
             return None;

@@ -1,14 +1,14 @@
 //! Pauses before the restarts of one child: [`Backoff`].
 //!
-//! A supervisor of OTP restarts at once, and this is the default here. A child that can't come up,
-//! because something it needs is down, then uses up its supervisor's intensity at once. With a
-//! pause, the tree outlasts such a time.
+//! A supervisor of OTP restarts a child at once, and this is the default here, too. But a child
+//! that can't start because a service that it needs is down then uses up its supervisor's intensity
+//! at once. With pauses, the tree survives until the service is back.
 
 use std::time::Duration;
 
 use fika_runtime::Time;
 
-/// Pauses before the restarts of a child. Each failure doubles the longest pause.
+/// Pauses before the restarts of a child. Each failure doubles the pause, up to the longest one.
 ///
 /// ```
 /// use std::time::Duration;
@@ -29,14 +29,14 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// Returns pauses from `first` to `longest`. A fifth of each is random, and a child that has run
-    /// for twice the longest pause begins with the first one again.
+    /// Returns pauses from `first` to `longest`. A fifth of each pause is random. After a child has
+    /// run for twice the longest pause, its next pause is the first one again.
     pub fn exponential(first: Duration, longest: Duration) -> Backoff {
         Backoff { first, longest, jitter: 0.2, quiet: longest.saturating_mul(2) }
     }
 
-    /// Sets which part of a pause is random, from 0 to 1, so that children that fail together are
-    /// not restarted together.
+    /// Sets the random part of each pause, from 0 to 1, so that children that fail together are not
+    /// restarted together.
     pub fn jitter(mut self, part: f64) -> Backoff {
         self.jitter = part.clamp(0.0, 1.0);
         self
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(failures.failed(at(5109), 0), MS(200));
         failures.started(at(6000));
         assert_eq!(failures.failed(at(11_000), 0), MS(100));
-        // A start that failed did not run.
+        // A child whose start failed has not run.
         assert_eq!(failures.failed(at(60_000), 0), MS(200));
     }
 }

@@ -1,4 +1,4 @@
-//! Why a supervisor did not do what was asked about a child: [`ChildError`].
+//! The errors of requests about a child: [`ChildError`].
 
 use std::fmt;
 
@@ -10,7 +10,7 @@ use super::child_spec::ChildId;
 use super::flags::SpecError;
 use crate::r#gen::{CallError, StartError};
 
-/// A child, as a request names it.
+/// The child that a request is about.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ChildRef {
     /// By its id.
@@ -34,7 +34,7 @@ impl fmt::Display for ChildRef {
     }
 }
 
-/// Why a supervisor did not do what was asked about a child. Its text names the child.
+/// The reason why a supervisor did not perform a request about a child. Its text names the child.
 #[derive(Clone, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::ChildError")]
 #[non_exhaustive]
@@ -46,7 +46,7 @@ pub enum ChildError {
         /// Its process.
         pid: Pid,
     },
-    /// A child with this id is known, and does not run: restart or delete it (OTP's
+    /// A child with this id exists and does not run: restart or delete it (OTP's
     /// `already_present`).
     AlreadyPresent {
         /// The child.
@@ -71,9 +71,9 @@ pub enum ChildError {
     },
     /// The child did not start.
     Failed {
-        /// Its id, unless it has none.
+        /// Its id. `None` for a child without an id.
         id: Option<ChildId>,
-        /// Why.
+        /// The reason.
         error: StartError,
     },
     /// The specification does not fit the supervisor's flags.

@@ -99,24 +99,24 @@ pub enum Shutdown {
     BrutalKill,
     /// It gets the exit signal `shutdown`, and is killed if it has not ended after this time.
     Timeout(Duration),
-    /// It gets the exit signal `shutdown`, and the supervisor waits for as long as it takes.
+    /// It gets the exit signal `shutdown`, and the supervisor waits without a limit.
     Infinity,
 }
 
 /// Whether a child is a supervisor (OTP's `type`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum ChildType {
-    /// It is not.
+    /// It is a worker.
     #[default]
     Worker,
-    /// It is.
+    /// It is a supervisor.
     Supervisor,
 }
 
 /// How long a worker has to end, unless its specification says otherwise.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a specification says besides how the child is started.
+/// The part of a specification that is not the start function.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ChildOpts {
     pub(super) restart: Restart,
@@ -148,11 +148,11 @@ impl ChildOpts {
 
 /// How a child is started, restarted and ended (OTP's `child_spec()`).
 ///
-/// The function that starts it is called in the supervisor's process, which waits for the future
-/// beside its other work. It returns a pid or a [`ServerRef`](crate::ServerRef), alone or in a pair
+/// The supervisor calls the start function in its own process, and polls the future beside its
+/// other work. The function returns a pid or a [`ServerRef`](crate::ServerRef), alone or in a pair
 /// with extra information, or a `Result` of them. The error
-/// [`StartError::Ignored`](crate::StartError::Ignored) is no failure: the child is not wanted now.
-/// The supervisor links to the process if the function has not done so.
+/// [`StartError::Ignored`](crate::StartError::Ignored) is not a failure: it says that the child is
+/// not needed now. The supervisor links to the process if the function has not linked it.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;
@@ -235,7 +235,7 @@ impl ChildSpec {
         self
     }
 
-    /// Makes each restart of the child wait, longer and longer while it keeps failing.
+    /// Sets pauses before the restarts of the child, which grow while the child keeps failing.
     pub fn backoff(mut self, backoff: Backoff) -> ChildSpec {
         self.opts.backoff = Some(backoff);
         self
@@ -287,7 +287,7 @@ impl<A: Send + 'static> Template<A> {
         self
     }
 
-    /// Makes the restarts of each child wait, longer and longer while it keeps failing.
+    /// Sets pauses before the restarts of each child, which grow while the child keeps failing.
     pub fn backoff(mut self, backoff: Backoff) -> Template<A> {
         self.opts.backoff = Some(backoff);
         self
@@ -317,13 +317,13 @@ pub struct ChildInfo {
 /// The process of a child.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ChildState {
-    /// It runs, or is about to end.
+    /// The child runs, or is about to end.
     Running(Pid),
-    /// Its first start has not returned, or it is started anew by `restart_child`.
+    /// The child is being started: for the first time, or by `restart_child`.
     Starting,
-    /// It has ended, and will be restarted; or its restart has not returned.
+    /// The child has ended, and is being restarted or will be.
     Restarting,
-    /// It does not run (OTP's `undefined`).
+    /// The child does not run (OTP's `undefined`).
     Stopped,
 }
 
@@ -344,10 +344,10 @@ impl ChildInfo {
 pub struct ChildCount {
     /// All children, running or not.
     pub specs: usize,
-    /// Those that run.
+    /// The children that run.
     pub active: usize,
-    /// Those that are supervisors, running or not.
+    /// The children that are supervisors, running or not.
     pub supervisors: usize,
-    /// Those that are not, running or not.
+    /// The children that are workers, running or not.
     pub workers: usize,
 }

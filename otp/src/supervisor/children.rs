@@ -1,5 +1,5 @@
-//! The children of a supervisor, found by key, id and pid. Every operation costs the same for a few
-//! children and for a million, up to the logarithm of an ordered map.
+//! The children of a supervisor, found by key, id and pid. Each operation takes at most logarithmic
+//! time, so it costs about as much with a million children as with a few.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops::{Bound, RangeBounds};
@@ -15,7 +15,7 @@ pub(super) type Key = u64;
 
 pub(super) struct Child {
     pub(super) id: Option<ChildId>,
-    /// `None` while a start is under way, and for a temporary child after its start.
+    /// `None` while the child is being started, and for a temporary child after its start.
     pub(super) start: Option<Box<dyn Starter>>,
     pub(super) opts: ChildOpts,
     pub(super) failures: Option<Box<Failures>>,
@@ -23,16 +23,17 @@ pub(super) struct Child {
     state: State,
 }
 
-/// What a child does.
+/// The state of a child.
 pub(super) enum State {
-    /// Its start is under way: a first one, or a restart.
+    /// It is being started for the first time, or restarted.
     Starting {
         again: bool,
     },
     Running(Pid),
-    /// Its process is about to end, or has ended. The `Down` of the monitor says that it has.
+    /// Its process is about to end, or has ended. The `Down` of the monitor tells when it has
+    /// ended.
     Ending(Pid, Box<Ending>),
-    /// Its restart is put off. The token tells this time from others.
+    /// Its restart is put off. The token is another one each time.
     Restarting {
         token: u64,
     },
@@ -42,11 +43,11 @@ pub(super) enum State {
 /// The end of a child that is waited for.
 pub(super) struct Ending {
     pub(super) monitor: Reference,
-    /// The reason of the exit signal that has come by the link.
+    /// The reason of the exit signal that has come over the link.
     pub(super) seen: Option<ExitReason>,
-    /// Whether the supervisor ends the child.
+    /// Whether the supervisor has asked the child to end.
     pub(super) asked: bool,
-    /// Tells the time limit of this end from others.
+    /// Identifies the time limit of this end.
     pub(super) token: u64,
 }
 
@@ -102,7 +103,7 @@ impl Children {
         *self.of_kind(child.opts.kind) -= 1;
     }
 
-    /// Sets the state, and keeps the maps and the counts true. Returns the state before.
+    /// Sets the state, and updates the maps and the counts. Returns the old state.
     pub(super) fn set_state(&mut self, key: Key, state: State) -> Option<State> {
         let child = self.children.get_mut(&key)?;
         match &child.state {
@@ -145,7 +146,7 @@ impl Children {
         self.children.get_mut(&key)
     }
 
-    /// Returns what a child does. `None` if there is no such child any more.
+    /// Returns the state of a child. `None` if the child was removed.
     pub(super) fn state(&self, key: Key) -> Option<&State> {
         self.children.get(&key).map(|child| &child.state)
     }

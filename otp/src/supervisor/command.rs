@@ -1,4 +1,4 @@
-//! What is asked of a supervisor about one child.
+//! Requests to a supervisor about one child.
 
 use super::child_error::ChildError;
 use super::child_spec::{ChildId, ChildOpts};

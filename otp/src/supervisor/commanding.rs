@@ -26,7 +26,7 @@ impl Engine {
         self.launch(key, Occasion::First, Some(reply));
     }
 
-    /// Takes a request about a child.
+    /// Handles a request about a child.
     pub(super) fn command(&mut self, target: ChildRef, command: Command) {
         if self.plan.is_some() {
             return self.deferred.push_back(Deferred::Command(target, command));
@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Does what was asked about a child, or keeps it until the child's start or end is over.
+    /// Performs a request about a child, or keeps it until the child has started or ended.
     fn act(&mut self, key: Key, target: ChildRef, command: Command) {
         let restart = self.children.get(key).map(|child| child.opts.restart);
         match (self.children.state(key), command) {
@@ -84,7 +84,7 @@ impl Engine {
         }
     }
 
-    /// Does what was asked about a child while it started or ended.
+    /// Performs the requests that were kept while the child started or ended.
     pub(super) fn settle(&mut self, key: Key) {
         while !matches!(self.children.state(key), Some(State::Starting { .. } | State::Ending(..)))
         {

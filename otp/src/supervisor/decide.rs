@@ -1,5 +1,5 @@
-//! What a supervisor does when something happens to a child: functions over plain data, without a
-//! process (OTP's `supervisor:do_restart/3` and its kin).
+//! The decisions of a supervisor about its children, as functions over plain data without a process
+//! (OTP's `supervisor:do_restart/3` and related functions).
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use fika_runtime::{ExitReason, Time};
 use super::child_spec::{Restart, Shutdown};
 use super::flags::{AutoShutdown, Strategy};
 
-/// What becomes of a child.
+/// The fate of a child that has ended or was not started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Fate {
     /// It is restarted.
@@ -39,25 +39,25 @@ pub(super) fn after_stop(restart: Restart, keyed: bool) -> Fate {
     }
 }
 
-/// Decides about a child whose start function said "ignore" (SUP-5, SUP-22).
+/// Decides about a child whose start function returned "ignore" (SUP-5, SUP-22).
 pub(super) fn after_ignore(restart: Restart, keyed: bool) -> Fate {
     after_stop(restart, keyed)
 }
 
-/// Why a child is started.
+/// The reason why a child is started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Occasion {
-    /// The supervisor itself starts.
+    /// The start of the supervisor.
     Boot,
-    /// `start_child`.
+    /// A call of `start_child`.
     First,
-    /// `restart_child`.
+    /// A call of `restart_child`.
     Again,
-    /// The child, or one of its group, has ended.
+    /// The end of the child, or of another child of its group.
     Restart,
 }
 
-/// What follows from a failed start.
+/// The consequence of a failed start.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum AfterFailure {
     /// The supervisor does not start (SUP-4).
@@ -80,14 +80,14 @@ pub(super) fn after_failure(occasion: Occasion) -> AfterFailure {
     }
 }
 
-/// Which children are ended and started anew when one is restarted, besides that one.
+/// The other children that are ended and started again when a child is restarted.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Siblings {
-    /// None.
+    /// No others.
     None,
-    /// Those that were started after it.
+    /// The children that were started after it.
     Later,
-    /// All others.
+    /// All other children.
     All,
 }
 
@@ -115,7 +115,7 @@ pub(super) fn is_reported(restart: Restart, reason: &ExitReason) -> bool {
     restart == Restart::Permanent || !reason.is_orderly()
 }
 
-/// Returns whether a child that the supervisor has ended did so for an expected reason (SUP-7).
+/// Returns whether a child that was asked to end did so with an expected reason (SUP-7).
 pub(super) fn ends_as_asked(shutdown: Shutdown, restart: Restart, reason: &ExitReason) -> bool {
     match (shutdown, reason) {
         (Shutdown::BrutalKill, ExitReason::Killed) => true,
@@ -164,7 +164,7 @@ mod tests {
         ExitReason::ShutdownWith(fika_runtime::Term::new(&7_u64))
     }
 
-    /// SUP-9.
+    /// SUP-9: a child that ends is restarted, kept or removed by its restart type and exit reason.
     #[test]
     fn after_an_end_the_restart_type_decides() {
         use Fate::{Forget, Keep, Restart as Again};
@@ -195,7 +195,8 @@ mod tests {
         }
     }
 
-    /// SUP-5, SUP-11, SUP-17, SUP-22.
+    /// SUP-5, SUP-11, SUP-17, SUP-22: a child that was ended on request, or whose start was
+    /// ignored, keeps its specification only if it has an id and is not temporary.
     #[test]
     fn a_specification_stays_unless_the_child_is_temporary_or_has_no_id() {
         let cases = [
@@ -212,7 +213,7 @@ mod tests {
         }
     }
 
-    /// SUP-4, SUP-13, SUP-16, SUP-18.
+    /// SUP-4, SUP-13, SUP-16, SUP-18: a failed restart is retried; any other failed start is not.
     #[test]
     fn only_restarts_are_retried() {
         let cases = [
@@ -226,7 +227,7 @@ mod tests {
         }
     }
 
-    /// SUP-10.
+    /// SUP-10: each strategy restarts its own set of siblings.
     #[test]
     fn the_strategy_names_the_siblings() {
         let cases = [
@@ -239,7 +240,8 @@ mod tests {
         }
     }
 
-    /// SUP-24.
+    /// SUP-24: the supervisor ends with any significant child or with the last one, as
+    /// `auto_shutdown` says.
     #[test]
     fn significant_ends_shut_down() {
         use AutoShutdown::{AllSignificant, AnySignificant, Never};
@@ -258,7 +260,7 @@ mod tests {
         }
     }
 
-    /// SUP-7.
+    /// SUP-7: each shutdown setting has its own expected exit reasons.
     #[test]
     fn unexpected_ends_are_told_from_expected_ones() {
         use Restart::{Permanent, Temporary, Transient};
@@ -286,7 +288,7 @@ mod tests {
         }
     }
 
-    /// SUP-31.
+    /// SUP-31: every abnormal end is reported, and an orderly end only for a permanent child.
     #[test]
     fn benign_ends_are_not_reported() {
         let cases = [

@@ -1,4 +1,4 @@
-//! Ends of children: those that the supervisor asks for, and others.
+//! The ends of children, whether the supervisor has asked for them or not.
 
 use fika_runtime::{Down, ExitReason, Pid, exit_process, has_ended, monitor};
 
@@ -11,7 +11,7 @@ use super::plan::{Deferred, End};
 use super::report;
 
 impl Engine {
-    /// Asks a child to end (SUP-7), unless that was done.
+    /// Asks a child to end (SUP-7), unless it was asked before.
     pub(super) fn stop(&mut self, key: Key) {
         let token = self.token();
         let Some(child) = self.children.get(key) else { return };
@@ -42,7 +42,7 @@ impl Engine {
         }
     }
 
-    /// Takes an exit signal.
+    /// Handles an exit signal.
     pub(super) fn exit_signal(&mut self, from: Pid, reason: ExitReason) {
         if from == self.parent {
             self.begin_end(End::Exit(reason));
@@ -63,13 +63,14 @@ impl Engine {
             let ending = Ending { monitor, seen: Some(reason), asked: false, token };
             self.children.set_state(key, State::Ending(pid, Box::new(ending)));
         } else {
-            // If it is on another node, that may be gone: a monitor would have to connect to it.
+            // The child's node may be gone if it is another one, and a monitor would have to
+            // connect to it.
             self.children.set_state(key, State::Stopped);
             self.has_ended(key, pid, reason, false);
         }
     }
 
-    /// Takes the end of a child.
+    /// Handles the `Down` of a child.
     pub(super) fn down(&mut self, down: Down) {
         let Some(key) = self.children.by_monitor(down.monitor) else { return };
         let Some(State::Ending(pid, ending)) = self.children.set_state(key, State::Stopped) else {
@@ -92,7 +93,7 @@ impl Engine {
         self.settle(key);
     }
 
-    /// Takes the end of a child that the supervisor has ended.
+    /// Handles the end of a child that the supervisor has asked to end.
     fn has_stopped(&mut self, key: Key, pid: Pid, reason: &ExitReason) {
         let Some(child) = self.children.get(key) else { return };
         let opts = child.opts;
@@ -102,7 +103,7 @@ impl Engine {
         self.give_fate(key, decide::after_stop(opts.restart, self.keyed));
     }
 
-    /// Takes the end of a child on its own.
+    /// Handles the end of a child that was not asked to end.
     pub(super) fn ended(&mut self, key: Key, pid: Pid, reason: ExitReason) {
         if let Some(plan) = &self.plan {
             if !plan.ends() {
@@ -126,7 +127,7 @@ impl Engine {
         }
     }
 
-    /// Does what is due.
+    /// Takes the actions that are due.
     pub(super) fn due(&mut self) {
         let now = self.now();
         while let Some(due) = self.agenda.take(now) {

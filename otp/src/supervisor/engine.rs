@@ -1,9 +1,10 @@
-//! The state of a supervisor. What it does when something happens to a child is in `starting`,
-//! `ending`, `planning` and `commanding`.
+//! The state of a supervisor. The functions that change the state are in `starting`, `ending`,
+//! `planning` and `commanding`.
 //!
-//! Nothing here waits. A start is a future that is polled beside the mailbox (`flights`); the end of
-//! a child is the `Down` of a monitor; a time limit is an entry of the agenda. So the supervisor
-//! answers while a child takes its time. A child is always in one `State`:
+//! These functions never wait. A start is a future that is polled beside the mailbox (`flights`);
+//! the end of a child is the `Down` of a monitor; a time limit is an entry of the agenda. So the
+//! supervisor answers requests while a child starts or ends slowly. A child is always in one
+//! `State`:
 //!
 //! | state | by | next |
 //! |---|---|---|
@@ -13,10 +14,10 @@
 //! | `Restarting` | `put_off` | `Starting` |
 //! | `Stopped` | | `Starting` |
 //!
-//! The exit signal of a link says that a child has ended, but a process can also send one while it
-//! lives. So a child counts as ended only when its process is gone: its next `init` never overlaps
-//! with it. The link stays until then, so no child is left behind if the supervisor is killed
-//! meanwhile. (OTP removes the link first.)
+//! The exit signal of a link says that a child has ended, but a process can also send such a signal
+//! while it is alive. So a child counts as ended only when its process is gone: the next `init` of
+//! the child never overlaps with the old process. The link stays until then, so no child is left
+//! behind if the supervisor is killed meanwhile. (OTP removes the link first.)
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::Pin;
@@ -37,7 +38,7 @@ use super::report;
 use crate::r#gen::behaviour::Listed;
 use crate::r#gen::{InitAck, ReplyTo};
 
-/// Try a restart again, after the messages that have come meanwhile (SUP-13).
+/// Asks for another attempt of a restart, after the messages that have come meanwhile (SUP-13).
 #[derive(Message)]
 #[message(local)]
 pub(super) struct Retry {
@@ -45,7 +46,7 @@ pub(super) struct Retry {
     pub(super) token: u64,
 }
 
-/// Why a start is under way, and who waits for it.
+/// The reason for a start that has not returned, and the caller that waits for it.
 pub(super) struct Launch {
     pub(super) occasion: Occasion,
     pub(super) reply: Option<ReplyTo<StartReply>>,
@@ -64,8 +65,8 @@ pub(super) struct Engine {
     pub(super) children: Children,
     pub(super) flights: Flights,
     pub(super) launches: BTreeMap<Key, Launch>,
-    /// Exit signals of unknown processes while starts are under way: a child may end before its
-    /// start function returns.
+    /// Exit signals from unknown processes while children are being started: a child may end before
+    /// its start function returns.
     pub(super) early: HashMap<Pid, ExitReason>,
     pub(super) agenda: Agenda,
     /// Wakes the supervisor when the agenda's first entry is due.
@@ -73,7 +74,7 @@ pub(super) struct Engine {
     pub(super) intensity: Intensity,
     pub(super) plan: Option<Plan>,
     pub(super) deferred: VecDeque<Deferred>,
-    /// Requests about a child that starts or ends just now.
+    /// Requests about a child that is being started or ended.
     pub(super) queues: BTreeMap<Key, VecDeque<(ChildRef, Command)>>,
     tokens: u64,
     pub(super) end: Option<End>,

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 
 use super::child_spec::{ChildId, ChildSpec, Restart};
 
-/// Which children a supervisor restarts when one ends (OTP's `strategy`).
+/// The children that a supervisor restarts when one of them ends (OTP's `strategy`).
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Strategy {
     /// Only the child that has ended.
     #[default]
     OneForOne,
-    /// All children: the others are ended in reverse order, and all are started in order.
+    /// All children: the other children are ended in reverse order, and then all are started in
+    /// order.
     OneForAll,
     /// The child that has ended, and all children that were started after it.
     RestForOne,
@@ -30,7 +31,7 @@ pub enum AutoShutdown {
     Never,
     /// It ends when any significant child has ended on its own and is not restarted.
     AnySignificant,
-    /// It ends when the last of its significant children has.
+    /// It ends when the last of its significant children has ended on its own and is not restarted.
     AllSignificant,
 }
 
@@ -85,8 +86,8 @@ impl SupFlags {
         SupFlags::new(Strategy::RestForOne)
     }
 
-    /// Sets how many restarts are allowed within the period. One more ends the supervisor. With
-    /// zero, the first one does.
+    /// Sets how many restarts are allowed within the period. One more restart ends the supervisor.
+    /// With zero, the first failure ends it.
     pub fn intensity(mut self, restarts: u32) -> SupFlags {
         self.intensity = restarts;
         self
@@ -105,8 +106,8 @@ impl SupFlags {
     }
 }
 
-/// Why flags or child specifications were refused (OTP's `{supervisor_data, _}` and `{start_spec,
-/// _}`). The exit reason of a supervisor that could not start has it as a term.
+/// The reason why flags or child specifications were refused (OTP's `{supervisor_data, _}` and
+/// `{start_spec, _}`). It is the term of the exit reason of a supervisor that did not start.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::SpecError")]
 #[non_exhaustive]
@@ -115,9 +116,10 @@ pub enum SpecError {
     ZeroPeriod,
     /// Two children have this id.
     DuplicateId(ChildId),
-    /// A significant child is permanent: it is always restarted, so it can't end the supervisor.
+    /// This child is significant and permanent. A permanent child is always restarted, so its end
+    /// can't end the supervisor.
     PermanentSignificant(ChildId),
-    /// A child is significant, and the supervisor's `auto_shutdown` is `never`.
+    /// This child is significant, but the supervisor's `auto_shutdown` is `never`.
     SignificantWithoutAutoShutdown(ChildId),
 }
 

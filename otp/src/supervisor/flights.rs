@@ -1,5 +1,5 @@
-//! The starts that are under way: futures that the supervisor polls beside its mailbox. Each has a
-//! waker of its own, so the cost of a wake-up does not depend on how many are under way.
+//! The starts that have not returned: futures that the supervisor polls beside its mailbox. Each
+//! has its own waker, so the cost of a wake-up does not depend on the number of starts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use parking_lot::Mutex;
 use super::children::Key;
 use super::starter::{Outcome, Starter, Starting};
 
-/// The starts that are under way, by the child. A child has at most one.
+/// The starts that have not returned, by the child. A child has at most one.
 #[derive(Default)]
 pub(super) struct Flights {
     flying: BTreeMap<Key, Flight>,
-    /// Those that are about to be polled.
+    /// The starts that are about to be polled.
     batch: VecDeque<Key>,
     ready: Arc<Ready>,
     /// A copy of the waker in `ready`.
@@ -48,7 +48,7 @@ impl Wake for Wakes {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // Pairs with the reset before the poll: what happened before the wake-up is seen there.
+        // Pairs with the reset before the poll: the poll sees all that happened before the wake-up.
         if self.listed.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -60,7 +60,7 @@ impl Wake for Wakes {
     }
 }
 
-/// A start that has returned, with its function if that was asked for.
+/// A start that has returned, with its function if it is needed again.
 pub(super) struct Landed {
     pub(super) key: Key,
     pub(super) start: Option<Box<dyn Starter>>,

@@ -1,5 +1,5 @@
-//! Supervisors: processes that start other processes, their children, and restart those that fail
-//! (OTP's `supervisor`).
+//! Supervisors: processes that start other processes, their children, and restart children that
+//! fail (OTP's `supervisor`).
 //!
 //! ```
 //! # extern crate fika_runtime as fika;
@@ -77,7 +77,7 @@ pub use self::tree::{Tree, tree};
 #[derive(Debug)]
 pub enum Supervisor {}
 
-/// A supervisor whose children come from its callers and have no ids, in the type
+/// A supervisor whose children are added by callers and have no ids, in the type
 /// [`ServerRef<DynamicSupervisor>`](crate::ServerRef). It is started by [`start_link_dynamic`].
 ///
 /// When it ends, it ends all children at the same time.

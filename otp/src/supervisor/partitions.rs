@@ -18,8 +18,9 @@ use super::supervisor_start::start_link;
 use super::{DynamicSupervisor, Supervisor};
 use crate::r#gen::{ServerRef, Start, StartError, Via};
 
-/// Several processes of one kind behind one name, of which a key chooses one. A single dynamic
-/// supervisor with very many children handles its requests one after the other; this spreads them.
+/// Several processes of one kind behind one name. A key selects one of them. This spreads the
+/// requests of very many children, which a single dynamic supervisor would handle one after
+/// another.
 ///
 /// ```
 /// # use fika_runtime::{Node, spawn_link};
@@ -42,7 +43,7 @@ pub struct Partitions<S = DynamicSupervisor> {
 
 struct Group {
     name: Name,
-    /// The processes, which enter themselves when they start.
+    /// The processes. Each enters its pid when it starts.
     pids: Box<[AtomicCell<Option<Pid>>]>,
 }
 
@@ -51,11 +52,12 @@ struct Group {
 struct Groups(Mutex<HashMap<Name, Arc<Group>>>);
 
 impl Partitions {
-    /// Starts a supervisor with this name and, below it, this many dynamic supervisors with these
-    /// flags. It is linked to the caller.
+    /// Starts a supervisor with this name, linked to the caller, and below it `count` dynamic
+    /// supervisors with these flags.
     ///
     /// # Errors
-    /// As [`supervisor::start_link`](super::start_link).
+    /// If the name is taken, or if one of the processes does not start, for example because of
+    /// invalid flags.
     ///
     /// # Panics
     /// Outside of a process, and if `count` is zero.
@@ -79,12 +81,13 @@ impl Partitions {
 }
 
 impl<S: 'static> Partitions<S> {
-    /// Starts a supervisor with this name and, below it, this many processes by a function. The
-    /// function gets the options with which it must start the process, and the number of the
+    /// Starts a supervisor with this name, linked to the caller, and below it `count` processes.
+    /// The function starts one of them: it gets the options that it must use, and the number of the
     /// partition.
     ///
     /// # Errors
-    /// As [`supervisor::start_link`](super::start_link).
+    /// If the name is taken, or if one of the processes does not start, for example because of
+    /// invalid flags.
     ///
     /// # Panics
     /// Outside of a process, and if `count` is zero.
@@ -122,8 +125,8 @@ impl<S: 'static> Partitions<S> {
         Ok(Partitions { group, kind: PhantomData })
     }
 
-    /// Returns the processes of another kind that were started with this name on this node. As with
-    /// [`ServerRef::pid`], the compiler can't check the kind.
+    /// Returns the processes of another kind that were started with this name on this node. The
+    /// compiler can't check the kind.
     ///
     /// # Panics
     /// Outside of a process.
@@ -134,8 +137,8 @@ impl<S: 'static> Partitions<S> {
         Some(Partitions { group, kind: PhantomData })
     }
 
-    /// Returns the process that this key chooses. It is the same one for the same key, also after a
-    /// restart.
+    /// Returns the process that this key selects. A key always selects the same partition, also
+    /// after a restart.
     #[must_use]
     pub fn get<K: Hash + ?Sized>(&self, key: &K) -> ServerRef<S> {
         let mut hasher = DefaultHasher::new();
@@ -172,8 +175,8 @@ impl<S> fmt::Debug for Partitions<S> {
     }
 }
 
-/// The name of one of the processes. Its supervisor starts one only when the one before has ended,
-/// so the name is never taken.
+/// The name of one of the processes. The supervisor starts a new process only after the old one has
+/// ended, so the name is never taken.
 struct Partition {
     group: Arc<Group>,
     index: usize,

@@ -1,6 +1,6 @@
-//! Steps that a supervisor takes one after the other: ending children in reverse order, then
-//! starting some in order. While they go on, it answers questions; what would change its children
-//! waits, and is done in its order afterwards.
+//! Steps that a supervisor takes one after the other: it ends children in reverse order, then
+//! starts some in order. During these steps it answers requests for information. Requests and
+//! events that would change its children wait, and are handled in their order afterwards.
 
 use std::collections::VecDeque;
 
@@ -11,7 +11,7 @@ use super::children::Key;
 use super::command::{Command, NewChild, StartReply};
 use crate::r#gen::{ReplyTo, StartError};
 
-/// How a supervisor ends, when its children have ended.
+/// The way a supervisor ends after its children have ended.
 #[derive(Clone)]
 pub(super) enum End {
     /// With this reason.
@@ -25,14 +25,14 @@ pub(super) struct Plan {
     pub(super) goal: Goal,
     /// The children to end, in order: the last one first.
     pub(super) stop: Vec<Key>,
-    /// When all have ended, the children from this one on are started.
+    /// After all have ended, the children from this one on are started.
     pub(super) from: Option<Key>,
     pub(super) start: VecDeque<Key>,
-    /// The child whose start is waited for.
+    /// The child whose start the plan waits for.
     pub(super) waiting: Option<Key>,
 }
 
-/// What a plan is for.
+/// The purpose of a plan.
 pub(super) enum Goal {
     /// The first start of all children (SUP-3).
     Boot,
@@ -42,7 +42,7 @@ pub(super) enum Goal {
     End(End),
 }
 
-/// What waits for the end of a plan.
+/// A request or an event that waits for the end of a plan.
 pub(super) enum Deferred {
     Start(Box<NewChild>, ReplyTo<StartReply>),
     Command(ChildRef, Command),

@@ -11,14 +11,15 @@ use super::plan::{Deferred, End, Goal, Plan};
 use crate::r#gen::StartError;
 
 impl Engine {
-    /// Ends all children, and then the supervisor. If it already ends, the first reason stays.
+    /// Ends all children, and then the supervisor. If the supervisor is already ending, the first
+    /// reason stays.
     pub(super) fn begin_end(&mut self, end: End) {
         if self.is_ending() {
             return;
         }
         let all: Vec<Key> = self.children.keys(..).collect();
         if !self.keyed {
-            // SUP-23: all at the same time.
+            // SUP-23: all children end at the same time.
             for key in &all {
                 match self.children.state(*key) {
                     Some(State::Starting { .. }) => self.limit_start(*key),
@@ -33,7 +34,8 @@ impl Engine {
         self.plan.as_ref().is_some_and(Plan::ends)
     }
 
-    /// Takes the next steps of the plan, and what waits for its end.
+    /// Takes the next steps of the plan. After the plan, handles the requests and events that
+    /// waited.
     pub(super) fn proceed(&mut self) {
         loop {
             self.advance();
@@ -102,7 +104,7 @@ impl Engine {
         }
     }
 
-    /// Reacts to a child of the plan that did not start.
+    /// Handles the failed start of a child of the plan.
     pub(super) fn plan_failed(&mut self, error: impl FnOnce() -> StartError) {
         match self.plan.as_ref().map(|plan| &plan.goal) {
             Some(Goal::Boot) => {
@@ -114,7 +116,7 @@ impl Engine {
         }
     }
 
-    /// Limits how long the end of the supervisor waits for a start that is under way.
+    /// Limits how long the end of the supervisor waits for a start that has not returned.
     fn limit_start(&mut self, key: Key) {
         let Some(child) = self.children.get(key) else { return };
         let limit = match child.opts.shutdown {

@@ -1,4 +1,4 @@
-//! What a supervisor logs about its children (SUP-31).
+//! The reports of a supervisor about its children (SUP-31).
 
 use std::fmt::Display;
 
@@ -6,7 +6,7 @@ use fika_runtime::{LogRate, Node, Pid, report};
 
 use super::children::Child;
 
-/// Something that is reported.
+/// An event that is reported.
 #[derive(Clone, Copy)]
 pub(super) enum Event {
     ChildTerminated,
@@ -30,7 +30,7 @@ impl Event {
 #[derive(Default)]
 struct Reports(LogRate);
 
-/// Reports something about a child (OTP's `supervisor_report`).
+/// Reports an event of a child (OTP's `supervisor_report`).
 pub(super) fn child(
     node: &Node,
     supervisor: Pid,

@@ -19,7 +19,7 @@ pub(super) struct WhichChildren;
 #[message(tag = "fika_otp::supervisor::CountChildren")]
 pub(super) struct CountChildren;
 
-/// It has functions, so it can't leave its node.
+/// A specification contains functions, so this request can't leave its node.
 #[derive(Message)]
 #[message(local)]
 pub(super) struct StartChild(pub(super) ChildSpec);
@@ -63,8 +63,8 @@ impl<S: Supervises> ServerRef<S> {
     }
 }
 
-/// The supervisor answers when what was asked for is done. So these functions have no time limit,
-/// as in OTP; [`timeout`](fika_runtime::timeout()) sets one.
+/// The supervisor answers after it has performed the request, which may take long. So these
+/// functions have no time limit, as in OTP; [`timeout`](fika_runtime::timeout()) sets one.
 impl ServerRef<Supervisor> {
     /// Adds a child and starts it (OTP's `supervisor:start_child/2`). The supervisor must be on this
     /// node.
@@ -76,8 +76,9 @@ impl ServerRef<Supervisor> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
 
-    /// Ends a child (OTP's `supervisor:terminate_child/2`). Its specification stays, unless it is
-    /// temporary. Returns when the child has ended. Meanwhile, the supervisor answers others.
+    /// Ends a child (OTP's `supervisor:terminate_child/2`). Its specification stays, unless the
+    /// child is temporary. Returns when the child has ended. Meanwhile, the supervisor answers
+    /// other requests.
     ///
     /// # Errors
     /// If there is no such child.
@@ -112,10 +113,10 @@ impl ServerRef<DynamicSupervisor> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
 
-    /// Ends a child and removes it. A child that has ended already is no error.
+    /// Ends a child and removes it. Succeeds if the child has already ended.
     ///
     /// # Errors
-    /// If the process lives and is no child.
+    /// If the process is not a child of this supervisor, and is alive or on another node.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }
@@ -132,11 +133,11 @@ impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
         ask::<_, _, StartReply>(self, args).await?
     }
 
-    /// Ends a child and removes it (OTP's `supervisor:terminate_child/2`). A child that has ended
-    /// already is no error.
+    /// Ends a child and removes it (OTP's `supervisor:terminate_child/2`). Succeeds if the child
+    /// has already ended.
     ///
     /// # Errors
-    /// If the process lives and is no child.
+    /// If the process is not a child of this supervisor, and is alive or on another node.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }

@@ -28,19 +28,19 @@ use crate::r#gen::wire::{LocalCall, RemoteCall};
 use crate::r#gen::{InitAck, ReplyTo, StartError};
 use crate::sys::{self, Order, Status};
 
-/// What a supervisor starts with.
+/// The flags and children that a supervisor starts with.
 pub(super) struct Setup {
     pub(super) flags: SupFlags,
     pub(super) children: Vec<NewChild>,
     pub(super) keyed: bool,
-    /// Opens the requests of a supervisor that starts its children from a template.
+    /// Decodes the start requests of a supervisor that starts its children from a template.
     pub(super) opener: Option<Opener>,
 }
 
-/// Makes a child of a request with arguments, if it is one.
+/// Turns a request with arguments into a child to start. Returns any other message unchanged.
 pub(super) type Opener = Box<dyn Fn(Envelope) -> Result<Opened, Envelope> + Send>;
 
-/// A child to start, and who wants it. `None` for a request that did not decode.
+/// A child to start, and the caller to reply to. `None` for a request that did not decode.
 pub(super) type Opened = Option<(NewChild, ReplyTo<StartReply>)>;
 
 /// Returns the opener for requests whose arguments have the type `A`.
@@ -75,7 +75,8 @@ pub(super) async fn run(
     engine.proceed();
     match engine.serve(setup.opener).await {
         End::Exit(reason) => {
-            // What was not answered is dropped with the reason known.
+            // Unanswered requests are dropped while the exit reason is set, so their callers get
+            // it.
             let _kept = engine;
             exit_async(reason).await
         }
@@ -102,16 +103,16 @@ async fn fail(ack: InitAck<()>, name: Option<&StartName>, listed: Listed, error:
     ack.fail(error, reason).await
 }
 
-/// After this many starts, the supervisor gives way to other processes.
+/// After this many starts, the supervisor yields to other processes.
 const LANDINGS_MAX: u32 = 64;
 
-/// What happens next.
+/// The next event of a supervisor.
 enum Event {
     Message(Envelope),
     Landed(Landed),
     /// The first entry of the agenda is due.
     Due,
-    /// Nothing has come for the time after which the process hibernates.
+    /// No message has come for so long that the process hibernates.
     Idle,
 }
 
@@ -126,7 +127,7 @@ impl Engine {
                 Event::Message(message) => self.message(message, opener.as_ref()),
                 Event::Landed(landed) => {
                     self.landed(landed);
-                    // Starts that return at once are no suspension points.
+                    // Starts that return at once do not suspend the process.
                     landings = (landings + 1) % LANDINGS_MAX;
                     if landings == 0 {
                         yield_now().await;
@@ -153,7 +154,8 @@ impl Engine {
         }
     }
 
-    /// A start function may receive messages by itself. Then the supervisor waits for it, as in OTP.
+    /// Polls the starts and the mailbox. While a start function itself receives messages, the
+    /// supervisor waits for it, as in OTP.
     fn poll_event(&mut self, context: &mut Context<'_>) -> Poll<Event> {
         if let Poll::Ready(landed) = self.flights.poll_next(context) {
             return Poll::Ready(Event::Landed(landed));
@@ -183,7 +185,7 @@ impl Engine {
         due
     }
 
-    /// Takes system messages and the end of the parent, and starts that return (SYS-1).
+    /// Waits for a system message, the end of the parent, or a start that returns (SYS-1).
     async fn next_while_suspended(&mut self) -> Event {
         let parent = self.parent;
         let is_ours = |message: &Envelope| {
@@ -226,7 +228,7 @@ impl Engine {
         }
     }
 
-    /// Handles a message of the runtime, or of the supervisor to itself.
+    /// Handles a message from the runtime, or from the supervisor to itself.
     fn signal(&mut self, message: Envelope) -> Result<(), Envelope> {
         if message.is::<Exit>() {
             if let Some(Exit { from, reason }) = open_message(message) {
@@ -308,7 +310,7 @@ impl Engine {
     }
 }
 
-/// Opens a request. `Ok(None)` if it came from another node and did not decode.
+/// Decodes a request. `Ok(None)` if it came from another node and did not decode.
 fn open<R: Message, A: Message>(message: Envelope) -> Result<Option<(R, ReplyTo<A>)>, Envelope> {
     if message.is::<LocalCall<R, A>>() {
         let call = open_message::<LocalCall<R, A>>(message);
@@ -340,5 +342,5 @@ fn status(engine: &Engine, parent: Option<fika_runtime::Pid>, suspended: bool) -
 
 fn report_unexpected(message: &Envelope) {
     let (pid, message) = (self_pid(), fika_runtime::printable(message.type_name()));
-    report!(warn, %pid, message = %message, "a supervisor dropped a message that is no request");
+    report!(warn, %pid, message = %message, "a supervisor dropped a message that is not a request");
 }

@@ -1,4 +1,4 @@
-//! The functions that start children: what they may return, and how a supervisor keeps them.
+//! The functions that start children: their results, and how a supervisor keeps them.
 
 use std::fmt;
 use std::future::Future;
@@ -21,7 +21,7 @@ pub struct Started {
 }
 
 impl Started {
-    /// Returns the child's process. `None` if its start function said that it is not wanted now.
+    /// Returns the child's process. `None` if its start function returned "ignore".
     #[must_use]
     pub fn pid(&self) -> Option<Pid> {
         self.pid
@@ -38,8 +38,8 @@ impl Started {
     }
 }
 
-/// What a function that starts a child may return: the pid or the [`ServerRef`] of a process, also
-/// in a pair with extra information; or a `Result` of them.
+/// The result of a function that starts a child: the pid or the [`ServerRef`] of a process, also in
+/// a pair with extra information; or a `Result` of them.
 #[diagnostic::on_unimplemented(
     message = "a function that starts a child can't return a `{Self}`",
     note = "it returns the `Pid` or the `ServerRef` of the process, or a `Result` of them"
@@ -71,7 +71,7 @@ impl<S> IntoStarted for ServerRef<S> {
         if matches!(self.address(), Address::Pid(_)) {
             return pid.into_started();
         }
-        // The server may have ended, and the name may have another process now.
+        // The server may have ended, and the name may belong to another process now.
         match behaviour::of(&fika_runtime::self_node(), pid) {
             Some(server) if server.ancestors().first() != Some(&self_pid()) => Err(noproc),
             _ => pid.into_started(),
@@ -105,7 +105,7 @@ impl From<SpawnError> for StartError {
     }
 }
 
-/// A start under way. It gives back the function, to be used again.
+/// The future of a start. It returns the function, to be used again.
 pub(super) type Starting =
     Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
 

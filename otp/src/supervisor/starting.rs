@@ -34,12 +34,12 @@ impl Engine {
         self.flights.add(key, future);
     }
 
-    /// Takes the result of a start.
+    /// Handles the result of a start.
     pub(super) fn landed(&mut self, landed: Landed) {
         let Landed { key, start, outcome } = landed;
         let Some(Launch { occasion, reply }) = self.launches.remove(&key) else { return };
         if !matches!(self.children.state(key), Some(State::Starting { .. })) {
-            // The supervisor ends, and no longer waited for the start.
+            // The supervisor is ending, and no longer waits for the start.
             if let Some(pid) = outcome.ok().and_then(|started| started.pid()) {
                 exit_process(pid, ExitReason::Kill);
             }
@@ -155,7 +155,7 @@ impl Engine {
         }
     }
 
-    /// Puts a restart off until after the messages that wait, or for the child's pause.
+    /// Puts off a restart until the waiting messages are handled, or for the child's pause.
     pub(super) fn put_off(&mut self, key: Key) {
         let (token, now) = (self.token(), self.now());
         self.children.set_state(key, State::Restarting { token });
@@ -169,7 +169,7 @@ impl Engine {
         }
     }
 
-    /// Begins a restart that was put off, unless something else has happened to the child.
+    /// Begins a restart that was put off, unless the child has been changed meanwhile.
     pub(super) fn retry(&mut self, key: Key, token: u64) {
         let waits =
             matches!(self.children.state(key), Some(State::Restarting { token: t }) if *t == token);

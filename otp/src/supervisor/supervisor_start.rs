@@ -15,8 +15,8 @@ use super::{DynamicSupervisor, SimpleSupervisor, Supervisor};
 use crate::r#gen::start::{address, start as start_process};
 use crate::r#gen::{Bond, ServerRef, Start, StartError};
 
-/// Why a supervisor did not start: one of its children did not (OTP's `{failed_to_start_child, Id,
-/// Reason}`).
+/// The error of a supervisor that did not start because a child did not (OTP's
+/// `{failed_to_start_child, Id, Reason}`).
 ///
 /// It is the term of the exit reason `{shutdown, _}` in the [`StartError`].
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
@@ -24,12 +24,12 @@ use crate::r#gen::{Bond, ServerRef, Start, StartError};
 pub struct FailedToStartChild {
     /// The child's id.
     pub id: Option<ChildId>,
-    /// Why it did not start.
+    /// The error of the child's start.
     pub error: StartError,
 }
 
 impl FailedToStartChild {
-    /// Returns the child that kept a supervisor from starting, if that was the reason.
+    /// Returns the failed start of a child, if it is the reason why a supervisor did not start.
     #[must_use]
     pub fn of(error: &StartError) -> Option<FailedToStartChild> {
         match error {
@@ -57,9 +57,9 @@ impl fmt::Debug for FailedToStartChild {
 /// returns when all children have started, one after the other.
 ///
 /// # Errors
-/// If the name is taken; if the flags or the specifications are invalid ([`SpecError`] as the term
-/// of the reason); or if a child does not start ([`FailedToStartChild`]): then the children that
-/// were started are ended again in reverse order.
+/// If the name is taken, if the flags or the specifications are invalid ([`SpecError`] as the term
+/// of the reason), or if a child does not start ([`FailedToStartChild`]). In the last case, the
+/// children that have started are ended in reverse order.
 ///
 /// # Panics
 /// Outside of a process.
@@ -72,11 +72,13 @@ pub async fn start_link(
     start_link_with(opts, move || async move { Ok((flags, children)) }).await
 }
 
-/// Starts a supervisor whose flags and children are made by a function that runs in its process
-/// (OTP's `init/1`). The error [`StartError::Ignored`] means that the supervisor is not wanted now.
+/// Starts a supervisor whose flags and children are made by a function that runs in the
+/// supervisor's process (OTP's `init/1`). The function returns [`StartError::Ignored`] if the
+/// supervisor is not needed now.
 ///
 /// # Errors
-/// As [`start_link`], and if the function fails.
+/// If the function fails, the name is taken, the flags or the specifications are invalid, or a
+/// child does not start.
 ///
 /// # Panics
 /// Outside of a process.
@@ -101,9 +103,9 @@ where
     .await
 }
 
-/// Starts a supervisor whose children come from the callers of
-/// [`start_child`](ServerRef::<DynamicSupervisor>::start_child), and have no ids. The strategy of the
-/// flags is not used: it is one for one.
+/// Starts a supervisor whose children are added by
+/// [`start_child`](ServerRef::<DynamicSupervisor>::start_child), and have no ids. The strategy of
+/// the flags is ignored: it is always one for one.
 ///
 /// # Errors
 /// If the name is taken, or the flags are invalid.
@@ -118,10 +120,10 @@ pub async fn start_link_dynamic(
 }
 
 /// Starts a supervisor whose children are all started from one template (OTP's
-/// `simple_one_for_one`). The strategy of the flags is not used.
+/// `simple_one_for_one`). The strategy of the flags is ignored: it is always one for one.
 ///
 /// # Errors
-/// As [`start_link_dynamic`].
+/// If the name is taken, or the flags are invalid.
 ///
 /// # Panics
 /// Outside of a process.

@@ -13,8 +13,8 @@ use crate::r#gen::ServerRef;
 /// `#[fika::main]`. Then it ends the supervisor, which ends its children in the reverse order of their
 /// starts, and returns when all have ended.
 ///
-/// It is called at the end of `main`, which then returns. The node gives `main` five seconds before it
-/// kills what is left.
+/// Call it at the end of `main`. After a request to stop, the node waits five seconds for `main`,
+/// and then kills the remaining processes.
 ///
 /// ```no_run
 /// use fika::prelude::*;
@@ -51,7 +51,7 @@ pub async fn run_until_stopped<S: Supervises>(supervisor: &ServerRef<S>) -> Resu
     let result = match by_itself.await {
         Some(reason) => Err(reason),
         None => {
-            // It may end by itself meanwhile.
+            // The supervisor may end by itself meanwhile.
             let _ = supervisor.stop(ExitReason::Shutdown, None).await;
             Ok(())
         }

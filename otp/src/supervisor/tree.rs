@@ -14,14 +14,15 @@ use crate::r#gen::{CallError, ServerRef};
 /// How long to wait for one supervisor of the tree.
 const LIMIT: Duration = Duration::from_secs(1);
 
-/// A supervision tree at about one moment. It prints as indented text.
+/// A supervision tree. The parts are read one after another, so they may differ in age. It prints
+/// as indented text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tree {
     /// The id of the child. `None` for the root, and under a dynamic supervisor.
     pub id: Option<ChildId>,
-    /// The registered name of its process, if that is on this node.
+    /// The registered name of its process, if the process is on this node.
     pub name: Option<Name>,
-    /// What it does.
+    /// The state of its process.
     pub state: ChildState,
     /// Whether it is a supervisor.
     pub kind: ChildType,

@@ -1,8 +1,8 @@
 //! Sending system messages to a process of this node or of another one.
 //!
-//! A system message takes no room in the mailbox of its receiver, so it passes a full one. On another
-//! node, a process is spawned there that sends it and waits for the answer: only the receiver's node
-//! knows its mailbox.
+//! A system message takes no room in the mailbox of its receiver, so it can be sent to a full
+//! mailbox. If the receiver is on another node, a process is spawned there that sends the message
+//! and waits for the answer: only the receiver's node can access the mailbox.
 
 use std::time::Duration;
 
@@ -104,7 +104,7 @@ async fn do_here(
     }
 }
 
-/// Makes a call that passes a full mailbox, to a process of this node.
+/// Calls a process of this node, even if its mailbox is full.
 pub(super) async fn ask_here<R: Message, A: Message>(
     to: &Address,
     pid: Pid,
@@ -136,7 +136,7 @@ fn submit<R: Message, A: Message>(
 
 async fn stop_here(pid: Pid, reason: ExitReason, limit: Option<Duration>) -> Result<(), Why> {
     let ended = Ended::of(pid);
-    // The process's end is the answer.
+    // The end of the process is the answer.
     let (answer, _waiting) = Waiting::<crate::r#gen::reply_to::Outcome<SystemReply>>::new();
     submit(pid, answer, System::Terminate(reason.clone()))?;
     let seen = match limit {
@@ -175,7 +175,7 @@ async fn relay(result_to: Pid, target: Target, job: Job, limit: Option<Duration>
         Target::Name(name) => whereis(name.as_str()),
     };
     let result = match pid {
-        // A peer may name a process of any node.
+        // A peer may send the pid of a process on any node.
         Some(pid) if pid.node() == self_pid().node() => {
             let done = do_here(&Address::Pid(pid), pid, job, limit).await;
             done.map_err(|error| failed(error.into_why()))
@@ -206,7 +206,7 @@ async fn do_there(
     limit: Option<Duration>,
 ) -> Result<SystemReply, Why> {
     let (answer, waiting) = Waiting::new();
-    // A process in place of this one: no message goes to the mailbox of the caller.
+    // Another process waits in place of the caller, so no message goes to the caller's mailbox.
     let _helper = Helper::spawn(async move {
         answer.give(fetch(node, target, job, limit).await);
     });

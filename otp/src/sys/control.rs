@@ -1,4 +1,4 @@
-//! The process's side of system messages: [`Control`].
+//! Handles system messages in a process: [`Control`].
 
 use std::any::Any;
 use std::fmt;
@@ -12,12 +12,12 @@ use super::wire::{Event, Install, OnState, OnStateDone, Status, System, SystemRe
 use crate::r#gen::behaviour;
 use crate::r#gen::wire::{LocalCall, Refused, head_of};
 
-/// What a system message asks of the process's loop.
+/// The action that a system message asks of the process's loop.
 pub(crate) enum Order {
     Done,
     Suspend(bool),
     Stop(ExitReason),
-    /// It is no system message.
+    /// The message is not a system message.
     Unknown(Envelope),
 }
 
@@ -40,16 +40,16 @@ pub(crate) fn order<S: 'static>(
     Control { parent, suspended, debug: None }.order(message, state, status)
 }
 
-/// Drops a message that the process does not know. A call from another node is refused, and one of
-/// this node is refused by its drop.
+/// Drops a message that the process does not know. A call from another node gets the reply that it
+/// is refused; the drop alone refuses a call from this node.
 pub(crate) fn refuse(message: Envelope) {
     if let Some(head) = head_of(&message) {
         fika_runtime::send(head.proxy, Refused);
     }
 }
 
-/// What a process that is written by hand needs to obey system messages: all functions of
-/// [`sys`](super) then work with it, and it can be part of a supervision tree.
+/// Handles system messages in a process that is written by hand. All functions of [`sys`](super)
+/// then work with the process, and it can be part of a supervision tree.
 ///
 /// The process takes its messages by [`next`](Control::next), which handles system messages and
 /// suspends the process as they ask.
@@ -89,10 +89,10 @@ pub struct Control {
     debug: Option<Box<Debug>>,
 }
 
-/// What [`Control::next`] returns.
+/// The result of [`Control::next`].
 #[derive(Debug)]
 pub enum Received {
-    /// A message that is no system message.
+    /// A message that is not a system message.
     Message(Envelope),
     /// The process is to clean up, and to end with this reason: by [`terminate`](super::terminate),
     /// by [`ServerRef::stop`](crate::ServerRef::stop), or because its parent has ended.
@@ -117,11 +117,11 @@ impl Control {
         self.parent
     }
 
-    /// Waits for the next message that is for the process itself, and obeys system messages
-    /// meanwhile. `state` is what [`get_state`](super::get_state) and
-    /// [`replace_state`](super::replace_state) see.
+    /// Waits for the next message that is not a system message, and obeys system messages
+    /// meanwhile. [`get_state`](super::get_state) and [`replace_state`](super::replace_state) work
+    /// on `state`.
     ///
-    /// Dropping the future before it is ready loses no message.
+    /// No message is lost if the future is dropped before it is ready.
     ///
     /// # Panics
     /// Outside of a process.
@@ -154,14 +154,14 @@ impl Control {
     }
 
     /// Notes an event, for the log, the trace, the counts and the functions of
-    /// [`sys::install`](super::install). `event` is called only if something watches the process.
+    /// [`sys::install`](super::install). `event` is called only if one of them is switched on.
     pub fn event(&mut self, event: impl FnOnce() -> Event) {
         if let Some(debug) = &mut self.debug {
             debug.event(event());
         }
     }
 
-    /// Returns whether something watches the process.
+    /// Returns whether statistics, a log, a trace or a function is switched on.
     #[must_use]
     pub fn is_watched(&self) -> bool {
         self.debug.is_some()
@@ -243,7 +243,7 @@ impl Control {
         self.debug.as_ref().map(|debug| debug.log()).unwrap_or_default()
     }
 
-    /// Changes what watches the process. A process that nothing watches pays nothing.
+    /// Changes the debug settings of the process. Without any, nothing is stored.
     fn change(&mut self, change: impl FnOnce(&mut Debug)) {
         let mut debug = self.debug.take().unwrap_or_default();
         change(&mut debug);

@@ -1,4 +1,4 @@
-//! What watches a behaviour process: counts, a log, a trace, and functions of the program.
+//! The debug settings of a behaviour process: counts, a log, a trace, and functions of the program.
 
 use std::collections::VecDeque;
 use std::fmt;
@@ -11,11 +11,11 @@ use super::wire::{Event, Statistics, TraceTo, Traced};
 /// A function that sees events. It is removed when it returns false.
 pub(crate) type Hook = Box<dyn FnMut(&Event) -> bool + Send>;
 
-/// What is switched on for a process.
+/// The settings that are switched on for a process.
 #[derive(Default)]
 pub(crate) struct Debug {
     counts: Option<Counts>,
-    /// How many events are kept, and the events.
+    /// The number of events to keep, and the events.
     log: (usize, VecDeque<Event>),
     trace: Option<TraceTo>,
     hooks: Vec<(String, Hook)>,
@@ -33,7 +33,7 @@ impl Debug {
         self.counts.is_none() && self.log.0 == 0 && self.trace.is_none() && self.hooks.is_empty()
     }
 
-    /// Returns whether the states are wanted, and not only counts.
+    /// Returns whether states are recorded, and not only counts.
     pub(crate) fn wants_states(&self) -> bool {
         self.log.0 > 0 || self.trace.is_some() || !self.hooks.is_empty()
     }
@@ -47,7 +47,7 @@ impl Debug {
         });
     }
 
-    /// Returns the counts. The reductions are those of the start.
+    /// Returns the counts. The number of reductions is the one at the start.
     pub(crate) fn statistics(&self) -> Option<Statistics> {
         self.counts.as_ref().map(|counts| Statistics {
             time: self_node().env().now().since(counts.since),
@@ -87,7 +87,7 @@ impl Debug {
                 Event::State(_) => {}
             }
         }
-        // A function that panics is removed. It must not harm the process.
+        // A function that panics is removed. The panic does not end the process.
         self.hooks.retain_mut(|(_, hook)| {
             let kept = catch_unwind(AssertUnwindSafe(|| hook(&event)));
             kept.unwrap_or_else(|payload| {

@@ -1,9 +1,10 @@
 //! System messages: looking at a behaviour process, and controlling it (OTP's `sys`).
 //!
-//! All behaviours obey these messages, and so does a process that is written by hand and uses
-//! [`Control`]. They pass a full mailbox. Each function waits for at most five seconds, and fails as a
-//! call does: with [`is_noproc`](CallError::is_noproc) if there is no such process. A process of
-//! another node can be named in the same way, unless the function says otherwise.
+//! All behaviours obey these messages. A process that is written by hand obeys them if it uses
+//! [`Control`]. They arrive even if the mailbox is full. Each function waits for at most five
+//! seconds, and returns a [`CallError`] if it fails, such as [`is_noproc`](CallError::is_noproc) if
+//! there is no such process. The process may be on another node, unless the function's
+//! documentation says otherwise.
 //!
 //! ```
 //! use fika::gen_server::*;
@@ -77,24 +78,27 @@ async fn tell<S>(server: &ServerRef<S>, system: System) -> Result<(), CallError>
 /// Other messages wait in its mailbox.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn suspend<S>(server: &ServerRef<S>) -> Result<(), CallError> {
     tell(server, System::Suspend).await
 }
 
-/// Lets a suspended process go on (OTP's `sys:resume/1`).
+/// Resumes a suspended process (OTP's `sys:resume/1`).
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn resume<S>(server: &ServerRef<S>) -> Result<(), CallError> {
     tell(server, System::Resume).await
 }
 
 /// Ends a behaviour process with this reason, by its `terminate` (OTP's `sys:terminate/2`). Returns
-/// when the process has accepted that; [`ServerRef::stop`] waits for the end.
+/// when the process has accepted the request; [`ServerRef::stop`] waits for the end.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn terminate<S>(server: &ServerRef<S>, reason: ExitReason) -> Result<(), CallError> {
     tell(server, System::Terminate(reason)).await
 }
@@ -102,7 +106,8 @@ pub async fn terminate<S>(server: &ServerRef<S>, reason: ExitReason) -> Result<(
 /// Returns the status of a behaviour process (OTP's `sys:get_status/1`).
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn get_status<S>(server: &ServerRef<S>) -> Result<Status, CallError> {
     match ask(server.address(), Job::Ask(System::GetStatus), LIMIT).await? {
         SystemReply::Status(status) => Ok(status),
@@ -114,17 +119,19 @@ pub async fn get_status<S>(server: &ServerRef<S>) -> Result<Status, CallError> {
 /// server is the server itself.
 ///
 /// # Errors
-/// As a call. Also if the process is on another node, or its state is no `S`.
+/// If there is no such process or it does not answer within five seconds; if the process is on
+/// another node; or if its state is not an `S`.
 pub async fn get_state<S: Clone + Send + 'static>(server: &ServerRef<S>) -> Result<S, CallError> {
     on_state(server, "sys::get_state", |state: &mut S| state.clone()).await
 }
 
-/// Calls a function with the state of a process of this node, and returns the result. It runs in that
-/// process, between two messages.
+/// Calls a function with the state of a process of this node, and returns the result. The function
+/// runs in that process, between two messages.
 ///
 /// # Errors
-/// As a call. Also if the process is on another node, its state is no `S`, or the function panics;
-/// that does not harm the process.
+/// If there is no such process or it does not answer within five seconds; if the process is on
+/// another node; if its state is not an `S`; or if the function panics. A panic does not end the
+/// process.
 pub async fn with_state<S, R>(
     server: &ServerRef<S>,
     function: impl FnOnce(&S) -> R + Send + 'static,
@@ -140,8 +147,9 @@ where
 /// `sys:replace_state/2`). The function runs in that process, between two messages.
 ///
 /// # Errors
-/// As a call. Also if the process is on another node, its state is no `S`, or the function panics. The
-/// state is the old one then.
+/// If there is no such process or it does not answer within five seconds; if the process is on
+/// another node; if its state is not an `S`; or if the function panics. The state does not change
+/// then.
 pub async fn replace_state<S: Send + 'static>(
     server: &ServerRef<S>,
     function: impl FnOnce(&S) -> S + Send + 'static,
@@ -171,7 +179,7 @@ async fn on_state<S: 'static, R: Send + 'static>(
             None => Err(server.fails(name, Why::NoReply)),
         },
         Ok(false) => {
-            let why = format!("its state is no `{}`", std::any::type_name::<S>());
+            let why = format!("its state is not a `{}`", std::any::type_name::<S>());
             Err(server.fails(name, Why::NotSent(why)))
         }
         Err(reason) => Err(server.fails(name, Why::FunctionFailed(reason))),
@@ -182,7 +190,8 @@ async fn on_state<S: 'static, R: Send + 'static>(
 /// from zero.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn statistics<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallError> {
     tell(server, System::Statistics(on.then_some(0))).await
 }
@@ -191,7 +200,8 @@ pub async fn statistics<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallEr
 /// get)`). `None` if it is off.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn get_statistics<S>(server: &ServerRef<S>) -> Result<Option<Statistics>, CallError> {
     match ask(server.address(), Job::Ask(System::GetStatistics), LIMIT).await? {
         SystemReply::Statistics(statistics) => Ok(statistics),
@@ -199,11 +209,12 @@ pub async fn get_statistics<S>(server: &ServerRef<S>) -> Result<Option<Statistic
     }
 }
 
-/// Makes a process keep its last events (OTP's `sys:log/2`). Zero keeps none, and forgets those that
-/// were kept.
+/// Makes a process keep its last events (OTP's `sys:log/2`). With zero, it keeps none and drops its
+/// old events.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn log<S>(server: &ServerRef<S>, events: u32) -> Result<(), CallError> {
     tell(server, System::Log(events)).await
 }
@@ -212,7 +223,8 @@ pub async fn log<S>(server: &ServerRef<S>, events: u32) -> Result<(), CallError>
 /// [`log`] is off.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn get_log<S>(server: &ServerRef<S>) -> Result<Vec<Event>, CallError> {
     match ask(server.address(), Job::Ask(System::GetLog), LIMIT).await? {
         SystemReply::Log(events) => Ok(events),
@@ -223,7 +235,8 @@ pub async fn get_log<S>(server: &ServerRef<S>) -> Result<Vec<Event>, CallError> 
 /// Starts or stops reporting the events of a process, on its node (OTP's `sys:trace/2`).
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn trace<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallError> {
     tell(server, System::Trace(if on { TraceTo::Report } else { TraceTo::Nowhere })).await
 }
@@ -231,7 +244,8 @@ pub async fn trace<S>(server: &ServerRef<S>, on: bool) -> Result<(), CallError> 
 /// Sends the events of a process to another process, each in a [`Traced`], until [`trace`] is called.
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn trace_to<S>(server: &ServerRef<S>, tracer: Pid) -> Result<(), CallError> {
     tell(server, System::Trace(TraceTo::Process(tracer))).await
 }
@@ -241,7 +255,7 @@ pub async fn trace_to<S>(server: &ServerRef<S>, tracer: Pid) -> Result<(), CallE
 /// returns false or panics, and by [`remove`]. It must not block.
 ///
 /// # Errors
-/// As a call. Also if the process is on another node.
+/// If there is no such process, it does not answer within five seconds, or it is on another node.
 pub async fn install<S>(
     server: &ServerRef<S>,
     name: &str,
@@ -255,7 +269,7 @@ pub async fn install<S>(
 /// Removes the function that was [installed](install) with this name (OTP's `sys:remove/2`).
 ///
 /// # Errors
-/// As a call. Also if the process is on another node.
+/// If there is no such process, it does not answer within five seconds, or it is on another node.
 pub async fn remove<S>(server: &ServerRef<S>, name: &str) -> Result<(), CallError> {
     let remove = Install { id: name.to_owned(), hook: None };
     let pid = server.here("sys::remove")?;
@@ -266,7 +280,8 @@ pub async fn remove<S>(server: &ServerRef<S>, name: &str) -> Result<(), CallErro
 /// `sys:no_debug/1`).
 ///
 /// # Errors
-/// As a call.
+/// If there is no such process, it does not answer within five seconds, or its node can't be
+/// reached.
 pub async fn no_debug<S>(server: &ServerRef<S>) -> Result<(), CallError> {
     tell(server, System::NoDebug).await
 }
@@ -295,8 +310,8 @@ impl<S> ServerRef<S> {
     ///
     /// # Errors
     /// - [`is_noproc`](CallError::is_noproc) if there is no such process;
-    /// - [`is_timeout`](CallError::is_timeout) if it takes too long: the server still has the request,
-    ///   and may end later;
+    /// - [`is_timeout`](CallError::is_timeout) if the server takes too long: it still has the
+    ///   request, and may end later;
     /// - [`exit_reason`](CallError::exit_reason) if the server ends with another reason;
     /// - [`is_nodedown`](CallError::is_nodedown) if its node can't be reached or is lost;
     /// - [`is_calling_self`](CallError::is_calling_self) if the server is the caller.
@@ -315,7 +330,7 @@ impl<S> ServerRef<S> {
         CallError::new(self.address(), request, why)
     }
 
-    /// Returns the process, which must be one of this node.
+    /// Returns the process, which must be on this node.
     fn here(&self, request: &'static str) -> Result<Pid, CallError> {
         let why = match self.whereis() {
             Some(pid) if pid.node() == fika_runtime::self_pid().node() => return Ok(pid),

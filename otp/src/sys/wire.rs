@@ -17,18 +17,18 @@ pub(crate) enum System {
     Resume,
     GetStatus,
     Terminate(ExitReason),
-    /// Starts or stops counting. The number is that of the reductions until now.
+    /// Starts or stops counting. The number is the process's reductions until now.
     Statistics(Option<u64>),
     GetStatistics,
     /// Keeps this many events.
     Log(u32),
     GetLog,
     Trace(TraceTo),
-    /// Ends all of it.
+    /// Switches off all of the above.
     NoDebug,
 }
 
-/// Where the events of a process go.
+/// The destination of a process's events.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) enum TraceTo {
     Nowhere,
@@ -51,7 +51,7 @@ pub(crate) enum SystemReply {
 pub struct Status {
     /// The name of the Rust type that has the callbacks.
     pub module: String,
-    /// The process that it belongs to: the one that started it and is linked to it.
+    /// The parent: the process that started this one and is linked to it.
     pub parent: Option<Pid>,
     /// Whether it handles system messages only.
     pub suspended: bool,
@@ -61,10 +61,10 @@ pub struct Status {
     pub log: Vec<Event>,
 }
 
-/// What a behaviour process has done since [`statistics`](super::statistics) was switched on.
+/// The counts of a behaviour process since [`statistics`](super::statistics) was switched on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Statistics {
-    /// For how long it has been counted.
+    /// The time since counting began.
     pub time: Duration,
     /// The reductions; see [`reductions`](fika_runtime::info::reductions).
     pub reductions: u64,
@@ -74,11 +74,11 @@ pub struct Statistics {
     pub messages_out: u64,
 }
 
-/// Something that a behaviour process does.
+/// An event of a behaviour process.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
-    /// It handles a message.
+    /// A callback handles a message.
     In {
         /// The name of the callback.
         callback: String,
@@ -104,7 +104,7 @@ pub enum Event {
 pub struct Traced {
     /// The process that is traced.
     pub pid: Pid,
-    /// What it did.
+    /// The event.
     pub event: Event,
 }
 
@@ -115,7 +115,7 @@ pub(crate) struct OnState(pub(crate) Work);
 
 type Work = Box<dyn FnOnce(&mut dyn Any) -> bool + Send>;
 
-/// The result of [`OnState`]: whether the state had the type, or why the work failed.
+/// The result of [`OnState`]: whether the state had the expected type, or why the work failed.
 #[derive(Message)]
 #[message(local)]
 pub(crate) struct OnStateDone(pub(crate) Result<bool, ExitReason>);

@@ -1,7 +1,7 @@
-//! Work that a process has done by another one, and waits for: [`Task`].
+//! Work that runs in another process, and whose result the owner waits for: [`Task`].
 //!
-//! A task ends when its handle is dropped or its owner ends, unless it was detached. Its failure is
-//! a value: the owner gets the exit reason where it waits, and no exit signal.
+//! A task ends when its handle is dropped or its owner ends, unless it was detached. If a task
+//! fails, the owner gets the exit reason as the result, and no exit signal.
 //!
 //! Prior art: Elixir's `Task`.
 
@@ -39,11 +39,11 @@ pub use self::supervisor::TaskSupervisor;
 #[must_use = "dropped, it ends the task"]
 pub struct Task<T> {
     pid: Pid,
-    /// `None` once the handle gave its task up.
+    /// `None` after the result was taken or the task was detached.
     result: Option<Waiting<Result<T, ExitReason>>>,
 }
 
-/// The task's end: gives the result, or the exit reason if the task ends before.
+/// The task's side of the result. Sends the exit reason if the task ends without a result.
 struct Done<T>(Option<Answer<Result<T, ExitReason>>>);
 
 impl<T> Done<T> {
@@ -104,14 +104,15 @@ impl<T: Send + 'static> Task<T> {
         }
     }
 
-    /// Waits for the value for at most this time. `None` if it takes longer; the task goes on, and
-    /// this can be called again (Elixir's `Task.yield`).
+    /// Waits for the value for at most this time. Returns `None` if it takes longer; the task
+    /// continues, and this can be called again (Elixir's `Task.yield`).
     pub async fn yield_for(&mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
         timeout(limit, poll_fn(|context| self.poll_result(context))).await.ok()
     }
 
     /// Ends the task with `shutdown`, or by a kill if it does not end within `limit`. Returns its
-    /// value if that was there before (Elixir's `Task.shutdown`).
+    /// result if the task had already ended, or its value if it still finished in time (Elixir's
+    /// `Task.shutdown`).
     pub async fn shutdown(mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
         let done = poll_fn(|context| Poll::Ready(self.poll_result(context)));
         if let Poll::Ready(result) = done.await {
@@ -147,7 +148,7 @@ impl<T> Task<T> {
         self.pid
     }
 
-    /// Lets the task go on by itself, until its owner ends. Its value is dropped.
+    /// Lets the task run without a handle until its owner ends. Its value is dropped.
     pub fn detach(mut self) {
         self.result = None;
     }
@@ -177,7 +178,7 @@ impl<T: Send + 'static> Future for Joined<T> {
 /// Ends the task, unless it has ended or was detached.
 impl<T> Drop for Task<T> {
     fn drop(&mut self) {
-        // Outside of a process, and while its owner ends, the owner's end will end it.
+        // Outside of a process, and while the owner ends, the owner's end will end the task.
         if self.result.is_some() && try_self_pid().is_some() && exit_reason().is_none() {
             exit_process(self.pid, ExitReason::Kill);
         }

@@ -1,4 +1,4 @@
-//! Many tasks with a bound on how many run at the same time: [`TaskStream`].
+//! Many tasks, of which a limited number run at the same time: [`TaskStream`].
 
 use std::collections::VecDeque;
 use std::future::{Future, poll_fn};
@@ -43,14 +43,14 @@ where
         TaskStream { items, work, concurrency: concurrency.max(1), ordered: true, running }
     }
 
-    /// Returns results as they come, in place of the order of the items.
+    /// Returns results in the order in which they come, not in the order of the items.
     pub fn unordered(mut self) -> Self {
         self.ordered = false;
         self
     }
 
-    /// Returns the next result. `None` after the last one. A task that failed gives its exit reason,
-    /// and the others go on.
+    /// Returns the next result. `None` after the last one. The result of a failed task is its exit
+    /// reason, and the other tasks continue.
     pub async fn next(&mut self) -> Option<Result<T, ExitReason>> {
         poll_fn(|context| self.poll_next(context)).await
     }

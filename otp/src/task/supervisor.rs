@@ -14,8 +14,8 @@ use super::{Done, Task, run};
 use crate::r#gen::start::settle;
 use crate::r#gen::{Bond, Start, StartError, start};
 
-/// A process whose children are tasks (Elixir's `Task.Supervisor`). A task that it runs ends with its
-/// handle, with the process that started it, or with the supervisor.
+/// A process whose children are tasks (Elixir's `Task.Supervisor`). A task ends when its handle is
+/// dropped, or when the process that started it or the supervisor ends.
 ///
 /// ```
 /// use fika::task::TaskSupervisor;

@@ -47,7 +47,7 @@ fn get_state() {
         assert!(failed.function_failed().unwrap().to_string().contains("as asked"), "{failed}");
         let other = ServerRef::<String>::at("kept");
         let wrong = sys::get_state(&other).await.unwrap_err();
-        assert!(wrong.to_string().contains("its state is no"), "{wrong}");
+        assert!(wrong.to_string().contains("its state is not a"), "{wrong}");
         let far = Ref::pid(server_on(&there, None).await);
         let wrong = sys::with_state(&far, |server| server.n).await.unwrap_err();
         assert!(wrong.to_string().contains("another node"), "{wrong}");

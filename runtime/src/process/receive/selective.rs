@@ -236,8 +236,8 @@ impl Drop for Receive {
     }
 }
 
-/// Returns whether a `receive!` of the running process is under way, in another branch of its future.
-/// A process has one mailbox, so a second `receive!` would panic.
+/// Returns whether the running process is in a `receive!`, in another branch of its future. A
+/// process has one mailbox, so a second `receive!` would panic.
 ///
 /// A library that polls futures of a program beside a `receive!` of its own lets theirs go first.
 ///
