@@ -45,6 +45,11 @@
 //! | [`time`] | sleeping, time limits, messages that arrive later |
 //! | [`timer`] | work that is done later, or again and again |
 //! | [`gen_server`](mod@gen_server) | servers: processes that answer requests, and their typed clients |
+//! | [`supervisor`] | supervision trees: processes that start others and restart those that fail |
+//! | [`supervisor_bridge`] | a place in a tree for a plain process, a thread or a program |
+//! | [`task`] | work for another process, with its result; streams of tasks |
+//! | [`registry`] | names of any type; publish and subscribe |
+//! | [`agent`] | a value behind a process |
 //! | [`proc_lib`] | starting a process, and waiting until it is ready |
 //! | [`sys`] | looking at servers, suspending them |
 //! | [`node`] | a node, its settings, its name |
@@ -54,7 +59,7 @@
 //! | `sim` | whole clusters in a test (feature `sim`) |
 //!
 //! The macros are here, at the root: [`#[fika::main]`](macro@main) and
-//! [`#[fika::test]`](macro@test) run a function as a process, [`receive!`] takes a message,
+//! [`#[fika::test]`](macro@test) run a function as a process, and [`receive!`] takes a message.
 //! [`#[fika::message]`](macro@message) makes a type a message,
 //! [`#[fika::remote]`](macro@remote) lets other nodes spawn a function, and
 //! [`#[fika::gen_server]`](macro@gen_server) makes a server and its client.

@@ -176,7 +176,7 @@ mod tests {
         assert_eq!(outlet.go_on(|_| Round::Done), Turn::Over);
     }
 
-    /// What happens during a round is seen by one more round of the same thread.
+    /// A change during a round leads to one more round on the same thread.
     #[test]
     fn a_round_follows_each_that_was_asked_for() {
         for reports_room in [false, true] {
