@@ -128,38 +128,3 @@ impl Drop for InWait {
         drop(removed);
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use fika_runtime::{self_node, spawn};
-
-    use super::*;
-
-    fn len(node: &Node) -> usize {
-        node.extension::<Mutex<Waits>>().map_or(0, |table| table.lock().edges.len())
-    }
-
-    #[test]
-    fn a_call_that_is_over_leaves_the_table() {
-        let node = Node::builder().workers(1).build().unwrap();
-        node.block_on(async {
-            let node = self_node();
-            let pids = [(); 3].map(|()| spawn(std::future::pending::<()>()));
-            let ways = [(0, 1), (0, 2), (1, 2), (2, 0), (0, 1)];
-            let entered = ways.map(|(from, to)| enter(&node, pids[from], pids[to], "request"));
-            assert_eq!(len(&node), 3);
-            for (entered, _) in entered {
-                drop(entered);
-            }
-            assert_eq!(len(&node), 0);
-            // A process that can take its next message is not part of a circle.
-            let (_entered, circle) = enter(&node, pids[0], pids[1], "request");
-            let (_other, closes) = enter(&node, pids[1], pids[0], "request");
-            for found in [circle, closes] {
-                let limit = std::time::Duration::from_millis(1);
-                assert!(found.within(limit).await.is_err());
-            }
-        });
-        node.stop();
-    }
-}

@@ -160,10 +160,6 @@ mod tests {
         ExitReason::Error("it failed".into())
     }
 
-    fn shutdown_with() -> ExitReason {
-        ExitReason::ShutdownWith(fika_runtime::Term::new(&7_u64))
-    }
-
     /// SUP-9: a child that ends is restarted, kept or removed by its restart type and exit reason.
     #[test]
     fn after_an_end_the_restart_type_decides() {
@@ -172,12 +168,10 @@ mod tests {
         let cases = [
             (Permanent, ExitReason::Normal, Again),
             (Permanent, ExitReason::Shutdown, Again),
-            (Permanent, shutdown_with(), Again),
             (Permanent, ExitReason::Killed, Again),
             (Permanent, other(), Again),
             (Transient, ExitReason::Normal, Keep),
             (Transient, ExitReason::Shutdown, Keep),
-            (Transient, shutdown_with(), Keep),
             (Transient, ExitReason::Killed, Again),
             (Transient, ExitReason::Noconnection, Again),
             (Transient, ExitReason::Noproc, Again),
@@ -270,11 +264,9 @@ mod tests {
             (Shutdown::BrutalKill, Permanent, ExitReason::Shutdown, false),
             (Shutdown::BrutalKill, Transient, ExitReason::Normal, true),
             (timeout, Permanent, ExitReason::Shutdown, true),
-            (timeout, Permanent, shutdown_with(), false),
             (timeout, Permanent, ExitReason::Normal, false),
             (timeout, Permanent, ExitReason::Killed, false),
             (timeout, Temporary, ExitReason::Normal, true),
-            (timeout, Temporary, shutdown_with(), true),
             (timeout, Temporary, ExitReason::Killed, false),
             (Shutdown::Infinity, Permanent, ExitReason::Shutdown, true),
             (Shutdown::Infinity, Transient, other(), false),
