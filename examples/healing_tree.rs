@@ -31,7 +31,7 @@ fn team(name: &'static str, flags: SupFlags) -> ChildSpec {
             ChildSpec::new(format!("worker {n}"), work)
         };
         let workers: Vec<ChildSpec> = (1..=3).map(worker).collect();
-        supervisor::start_link(Start::name(name), flags.clone().intensity(OFTEN), workers)
+        supervisor::start_link(Start::name(name), flags.intensity(OFTEN), workers)
     })
 }
 

@@ -36,7 +36,9 @@ pub struct Keeper<S>(S);
 #[doc(hidden)]
 #[derive(Message)]
 #[message(local)]
-pub struct Work<S>(Box<dyn FnOnce(&mut S) -> Box<dyn Any + Send> + Send>);
+pub struct Work<S>(Box<Change<S>>);
+
+type Change<S> = dyn FnOnce(&mut S) -> Box<dyn Any + Send> + Send;
 
 impl<S: Send + 'static> Agent<S> {
     /// Starts an agent that is linked to the caller. `make` makes the value, in the agent's process.

@@ -2,7 +2,7 @@
 //! tools (OTP's `proc_lib`).
 //!
 //! [`start_link`] returns when the new process has acknowledged its start, so the caller can rely
-//! on it from then on. Behaviours such as [`gen_server`](crate::gen_server) are started in this
+//! on it from then on. Behaviours such as [`gen_server`](mod@crate::gen_server) are started in this
 //! way. A process that is written by hand should be, too, if it belongs in a supervision tree.
 //!
 //! ```

@@ -148,8 +148,7 @@ where
 
     async fn register_process(&self, pid: Pid, key: K, value: V) -> Result<(), AlreadyRegistered> {
         let mut value = Some(value);
-        loop {
-            let Some(holder) = self.try_register(pid, &key, &mut value) else { break };
+        while let Some(holder) = self.try_register(pid, &key, &mut value) {
             if is_process_alive(holder).await {
                 return Err(AlreadyRegistered(holder));
             }

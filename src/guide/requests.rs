@@ -1,6 +1,6 @@
 //! Requests and replies: how to ask a process, and wait for its reply.
 //!
-//! A process that answers requests is a [`gen_server`](crate::gen_server). The attribute
+//! A process that answers requests is a [`gen_server`](mod@crate::gen_server). The attribute
 //! [`#[gen_server]`](macro@crate::gen_server) makes it from the functions that handle the requests,
 //! and makes a client with a method for each of them:
 //!

@@ -27,7 +27,7 @@ impl SupervisorBridge for Bridge {
             Kind::Process(pid) => Bridged::process(Bridge, pid),
             Kind::Thread(ends) => {
                 let thread = spawn_blocking(move || ends.recv().map_err(|_| "the thread was left"));
-                Bridged::resource(Bridge, async { thread.await })
+                Bridged::resource(Bridge, thread)
             }
             Kind::Ignored => Bridged::ignore(),
             Kind::Failing => Bridged::error(ExitReason::Timeout),

@@ -111,6 +111,7 @@ async fn an_exit_signal_is_not_caught() {
 }
 
 #[fika::test(workers = 2)]
+#[allow(clippy::disallowed_methods, reason = "a thread that is not a process")]
 async fn destructors_know_the_reason() {
     let (tell, told) = channel();
     let tells = || Tells(tell.clone());

@@ -150,7 +150,7 @@ async fn client(checks: Checks, servers: Vec<ServerRef<Ledger>>, mut random: u64
 
 /// In half of the runs, no clock stands still or jumps, so calls end in time.
 fn is_timely(seed: u64) -> bool {
-    seed % 2 == 0
+    seed.is_multiple_of(2)
 }
 
 fn member(sim: &mut Sim, n: usize, count: usize) {

@@ -169,7 +169,7 @@ impl<A: Message> Caller<'_, A> {
     }
 
     /// Takes the address of the caller, so that the reply can be given later or by another process.
-    /// The handler then returns [`Reply::later`](crate::Reply::later).
+    /// The handler then returns [`Reply::later`](crate::gen_server::Reply::later).
     ///
     /// # Panics
     /// If the address was taken before.

@@ -19,7 +19,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// A name in a registry of the program's choice (OTP's `{via, Module, Name}`).
 ///
-/// [`Registry::via`](crate::Registry::via) makes one. A registry of your own implements this for
+/// [`Registry::via`](crate::registry::Registry::via) makes one. A registry of your own implements this for
 /// the pair of itself and the key.
 pub trait Via: Send + Sync + 'static {
     /// Registers the process under the name.

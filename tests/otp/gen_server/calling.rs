@@ -126,6 +126,7 @@ impl HandleCall<Unlisted> for Other {
 /// GS-5: calls to another node that time out, or whose caller ends, leave no process and no message
 /// behind.
 #[test]
+#[allow(clippy::disallowed_methods, reason = "a thread that is not a process")]
 fn calls_to_another_node_leave_nothing_behind() {
     let place = Place::new();
     let there = place.os("there").start();
