@@ -16,7 +16,7 @@ use fika::sim::{Checks, Failure, Fault, Sim, seeds};
 use crate::target::Enough;
 
 /// How many seeds each scenario runs.
-const SEEDS: u64 = if cfg!(debug_assertions) { 10 } else { 1000 };
+const SEEDS: u64 = if cfg!(debug_assertions) { 3 } else { 300 };
 
 /// The longest time between the limit of a call and its end, on a node that is never paused.
 const LATE_MAX: Duration = millis(20);
