@@ -56,7 +56,8 @@ enum Timer {
     New,
     /// The tick ran when the wait began, in this round.
     Tick(Round),
-    Own(Sleep),
+    /// In a box, since few waits have one, and each wait is moved.
+    Own(Box<Sleep>),
 }
 
 impl<T> Waiting<T> {
@@ -98,7 +99,8 @@ impl<T> Within<T> {
     }
 
     fn own_timer(&self) -> Timer {
-        Timer::Own(context::process("Waiting::within", |me| me.node.handle()).sleep(self.limit))
+        let node = context::process("Waiting::within", |me| me.node.handle());
+        Timer::Own(Box::new(node.sleep(self.limit)))
     }
 }
 
@@ -121,7 +123,7 @@ impl<T> Future for Within<T> {
             Timer::Tick(_) | Timer::Own(_) => {}
         }
         match &mut this.timer {
-            Timer::Own(sleep) => Pin::new(sleep).poll(context).map(|()| Err(Elapsed)),
+            Timer::Own(sleep) => Pin::new(&mut **sleep).poll(context).map(|()| Err(Elapsed)),
             Timer::New | Timer::Tick(_) => Poll::Pending,
         }
     }
