@@ -222,7 +222,6 @@ impl<T> Drop for InitAck<T> {
 ///
 /// # Errors
 /// If the child refuses, ends before it acknowledges, or takes too long.
-#[allow(dead_code, reason = "for other behaviours")]
 pub(crate) async fn start<T, F, Fut>(
     opts: &Start,
     bond: Bond,

@@ -29,7 +29,6 @@ pub(crate) fn is_system(message: &Envelope) -> bool {
 }
 
 /// Handles a system message, in a process that keeps no [`Control`].
-#[allow(dead_code, reason = "for behaviours that have no statistics")]
 pub(crate) fn order<S: 'static>(
     message: Envelope,
     state: &mut S,

@@ -61,7 +61,6 @@ use fika_runtime::{Answer, ExitReason, Pid, Waiting};
 
 pub use self::control::{Control, Received};
 pub(crate) use self::control::{Order, receive_suspended, refuse};
-#[allow(unused_imports, reason = "for behaviours that have no statistics")]
 pub(crate) use self::control::{is_system, order};
 pub use self::wire::{Event, Statistics, Status, Traced};
 
