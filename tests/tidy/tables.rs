@@ -252,6 +252,7 @@ pub(crate) const UNSAFE_FILES: &[&str] = &[
     "runtime/src/mailbox.rs",
     "runtime/src/message/envelope.rs",
     "runtime/src/message/shared.rs",
+    "runtime/src/oneshot.rs",
     "runtime/src/scheduler/current.rs",
     "runtime/src/signal_queue.rs",
     "runtime/src/table.rs",

@@ -73,7 +73,10 @@ pub(crate) fn receives(server: &Server, found: &Fika) -> TokenStream {
                 server: &mut #ty,
                 message: #fika::__private::Envelope,
                 behaviour: &::std::sync::Arc<#fika::__private::otp::Behaviour>,
-            ) -> #fika::__private::otp::Handled {
+            ) -> ::core::result::Result<
+                #fika::__private::otp::Handled,
+                #fika::__private::Envelope,
+            > {
                 #(
                     #(#cfgs)*
                     {
@@ -83,8 +86,7 @@ pub(crate) fn receives(server: &Server, found: &Fika) -> TokenStream {
                     }
                 )*
                 let _ = (server, behaviour);
-                ::core::mem::drop(message);
-                ::core::convert::From::from(#gs::Next::go_on())
+                ::core::result::Result::Err(message)
             }
         }
     }

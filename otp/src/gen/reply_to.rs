@@ -40,14 +40,15 @@ pub(crate) enum Unanswered {
 #[must_use = "dropped, it fails the call"]
 pub struct ReplyTo<A: Message> {
     caller: Option<Pid>,
+    /// Whether a server has taken the request.
+    taken: bool,
     to: To<A>,
     /// The server that has deferred the reply.
     deferred: Option<Arc<Behaviour>>,
 }
 
 enum To<A: Message> {
-    /// A caller on this node whose request has not been taken by a server yet.
-    Untaken(Answer<Outcome<A>>),
+    /// A caller on this node.
     Here(Answer<Outcome<A>>),
     /// The process that waits in place of the caller, on the caller's node.
     There(Node, Pid),
@@ -56,21 +57,18 @@ enum To<A: Message> {
 
 impl<A: Message> ReplyTo<A> {
     pub(crate) fn here(caller: Option<Pid>, answer: Answer<Outcome<A>>) -> ReplyTo<A> {
-        ReplyTo { caller, to: To::Untaken(answer), deferred: None }
+        ReplyTo { caller, taken: false, to: To::Here(answer), deferred: None }
     }
 
     /// Notes that a server has a handler for the request. A request that is dropped earlier counts
     /// as unknown to the server.
     pub(crate) fn taken(mut self) -> ReplyTo<A> {
-        self.to = match mem::replace(&mut self.to, To::Used) {
-            To::Untaken(answer) => To::Here(answer),
-            to => to,
-        };
+        self.taken = true;
         self
     }
 
     pub(crate) fn there(caller: Option<Pid>, proxy: Pid) -> ReplyTo<A> {
-        ReplyTo { caller, to: To::There(self_node(), proxy), deferred: None }
+        ReplyTo { caller, taken: true, to: To::There(self_node(), proxy), deferred: None }
     }
 
     /// Returns the process that called. `None` for a caller that is not a process.
@@ -94,7 +92,7 @@ impl<A: Message> ReplyTo<A> {
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         match &self.to {
-            To::Untaken(answer) | To::Here(answer) => answer.is_abandoned(),
+            To::Here(answer) => answer.is_abandoned(),
             To::There(..) | To::Used => false,
         }
     }
@@ -104,7 +102,7 @@ impl<A: Message> ReplyTo<A> {
             server.undefer(caller);
         }
         match mem::replace(&mut self.to, To::Used) {
-            To::Untaken(answer) | To::Here(answer) => answer.give(outcome),
+            To::Here(answer) => answer.give(outcome),
             To::There(node, proxy) => {
                 if let Err(error) = node.send(proxy, Answered(outcome)) {
                     let error = printable(error);
@@ -127,8 +125,8 @@ impl<A: Message> Drop for ReplyTo<A> {
         };
         let why = match &self.to {
             To::Used => return,
-            To::Untaken(_) => ended().unwrap_or(Unanswered::Unknown),
-            To::Here(_) => ended().unwrap_or(Unanswered::Dropped),
+            To::Here(_) if self.taken => ended().unwrap_or(Unanswered::Dropped),
+            To::Here(_) => ended().unwrap_or(Unanswered::Unknown),
             To::There(..) => {
                 // The holder may be another process than the server. The caller's monitor does not
                 // see that process.

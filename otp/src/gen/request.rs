@@ -50,6 +50,7 @@ pub struct Request<'a, R, A> {
 }
 
 impl<'a, R: Message, A: Message> Request<'a, R, A> {
+    #[inline]
     pub(crate) fn new(to: &'a Address, request: R) -> Request<'a, R, A> {
         Request { to, request, limit: Some(CALL_TIMEOUT), wants: PhantomData }
     }
@@ -80,24 +81,25 @@ impl<'a, R: Message, A: Message> IntoFuture for Request<'a, R, A> {
     type Output = Result<A, CallError>;
     type IntoFuture = Calling<'a, R, A>;
 
+    #[inline]
     fn into_future(self) -> Calling<'a, R, A> {
-        Calling(State::Begin(self))
+        let Request { to, request, limit, .. } = self;
+        Calling { to, limit, state: State::Begin(request) }
     }
 }
 
 /// The future of a [`Request`].
 #[must_use = "a request is sent when it is awaited"]
-pub struct Calling<'a, R, A>(State<'a, R, A>);
+pub struct Calling<'a, R, A> {
+    to: &'a Address,
+    limit: Option<Duration>,
+    state: State<'a, R, A>,
+}
 
 enum State<'a, R, A> {
-    Begin(Request<'a, R, A>),
-    /// Waits for a server of this node.
-    Waits {
-        to: &'a Address,
-        pid: Pid,
-        waiting: Within<Outcome<A>>,
-        limit: Option<Duration>,
-    },
+    Begin(R),
+    /// Waits for this server of this node.
+    Waits(Pid, Within<Outcome<A>>),
     /// The slow path, for the calls that the other states don't cover.
     Slow(StdPin<Box<dyn Future<Output = Result<A, CallError>> + Send + 'a>>),
     Over,
@@ -110,33 +112,23 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
     type Output = Result<A, CallError>;
 
     fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Begin(_) = &self.0 {
-            let State::Begin(request) = std::mem::replace(&mut self.0, State::Over) else {
-                unreachable!()
-            };
-            match begin(request) {
-                Ok(state) => self.0 = state,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        if let State::Begin(_) = &self.state
+            && let Err(why) = self.begin()
+        {
+            return Poll::Ready(Err(CallError::new(self.to, name::<R>(), why)));
         }
-        if let State::Waits { to, pid, waiting, limit } = &mut self.0 {
-            let (to, pid, limit) = (*to, *pid, *limit);
+        if let State::Waits(pid, waiting) = &mut self.state {
+            let pid = *pid;
             match std::task::ready!(StdPin::new(waiting).poll(context)) {
                 Ok(Some(Ok(value))) => {
-                    self.0 = State::Over;
+                    self.state = State::Over;
                     return Poll::Ready(Ok(value));
                 }
-                Ok(failed) => {
-                    let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-                    self.0 = State::Slow(Box::pin(async move {
-                        let why = after_end(pid, failed, limit).await;
-                        Err(CallError::new(to, name::<R>(), why))
-                    }));
-                }
+                Ok(failed) => self.ends(pid, failed.and_then(Result::err)),
                 Err(Elapsed) => self.wait_on(),
             }
         }
-        match &mut self.0 {
+        match &mut self.state {
             State::Slow(future) => future.as_mut().poll(context),
             _ => panic!("a call is polled after its end"),
         }
@@ -144,51 +136,57 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
 }
 
 impl<R: Message, A: Message> Calling<'_, R, A> {
+    /// Sends the request if that is possible without waiting.
+    fn begin(&mut self) -> Result<(), Why> {
+        let State::Begin(request) = std::mem::replace(&mut self.state, State::Over) else {
+            return Ok(());
+        };
+        let (to, limit, me) = (self.to, self.limit, self_pid());
+        let pid = match to.whereis() {
+            Some(pid) if pid == me => return Err(Why::CallingSelf),
+            Some(pid) if pid.node() == me.node() => pid,
+            None if !matches!(to, Address::NameAt(..)) => return Err(Why::Noproc),
+            _ => {
+                self.state = State::Slow(Box::pin(call_remote(to, request, limit)));
+                return Ok(());
+            }
+        };
+        let (answer, waiting) = Waiting::new();
+        let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+        match try_send(pid, call) {
+            Ok(()) => {
+                let patience = limit.map_or(PATIENCE, |limit| limit.min(PATIENCE));
+                self.state = State::Waits(pid, waiting.within(patience));
+                Ok(())
+            }
+            Err(error) if error.is_full() => {
+                let call = error.into_message().expect("nothing was sent");
+                self.state = State::Slow(Box::pin(call_bounded(to, pid, call, waiting, limit)));
+                Ok(())
+            }
+            Err(error) if error.is_noproc() => Err(Why::Noproc),
+            Err(error) => Err(Why::NotSent(error.to_string())),
+        }
+    }
+
+    /// Explains why the server has not answered.
+    #[cold]
+    fn ends(&mut self, pid: Pid, failed: Option<Unanswered>) {
+        let (to, limit, failed) = (self.to, self.limit, failed.unwrap_or(Unanswered::Dropped));
+        self.state = State::Slow(Box::pin(async move {
+            let why = after_end(pid, failed, limit).await;
+            Err(CallError::new(to, name::<R>(), why))
+        }));
+    }
+
     /// Continues to wait after [`PATIENCE`].
     #[cold]
     fn wait_on(&mut self) {
-        if let State::Waits { to, pid, waiting, limit } =
-            std::mem::replace(&mut self.0, State::Over)
-        {
+        if let State::Waits(pid, waiting) = std::mem::replace(&mut self.state, State::Over) {
             let waiting = waiting.into_inner();
-            let waits = patient(to, pid, name::<R>(), waiting, limit, PATIENCE);
-            self.0 = State::Slow(Box::pin(waits));
+            let waits = patient(self.to, pid, name::<R>(), waiting, self.limit, PATIENCE);
+            self.state = State::Slow(Box::pin(waits));
         }
-    }
-}
-
-/// Sends the request if that is possible without waiting.
-fn begin<'a, R: Message, A: Message>(
-    request: Request<'a, R, A>,
-) -> Result<State<'a, R, A>, CallError> {
-    let Request { to, request, limit, .. } = request;
-    let fails = |why| CallError::new(to, name::<R>(), why);
-    let Some(pid) = to.whereis() else {
-        if let Address::NameAt(..) = to {
-            return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
-        }
-        return Err(fails(Why::Noproc));
-    };
-    let me = self_pid();
-    if pid.node() != me.node() {
-        return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
-    }
-    if pid == me {
-        return Err(fails(Why::CallingSelf));
-    }
-    let (answer, waiting) = Waiting::new();
-    let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
-    match try_send(pid, call) {
-        Ok(()) => {
-            let waiting = waiting.within(limit.map_or(PATIENCE, |limit| limit.min(PATIENCE)));
-            Ok(State::Waits { to, pid, waiting, limit })
-        }
-        Err(error) if error.is_full() => {
-            let call = error.into_message().expect("nothing was sent");
-            Ok(State::Slow(Box::pin(call_bounded(to, pid, call, waiting, limit))))
-        }
-        Err(error) if error.is_noproc() => Err(fails(Why::Noproc)),
-        Err(error) => Err(fails(Why::NotSent(error.to_string()))),
     }
 }
 

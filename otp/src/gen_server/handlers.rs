@@ -89,13 +89,13 @@ pub trait Receives<S>: Send + 'static {
     #[doc(hidden)]
     fn describe(message: &Envelope) -> Kind;
 
-    /// Handles a message whose type is in the list.
+    /// Handles a message. Returns a message whose type is not in the list.
     #[doc(hidden)]
     fn handle(
         server: &mut S,
         message: Envelope,
         behaviour: &Arc<Behaviour>,
-    ) -> impl Future<Output = Handled> + Send;
+    ) -> impl Future<Output = Result<Handled, Envelope>> + Send;
 }
 
 /// The result of a handler: what the server does next, whether it has replied, and a request that
@@ -110,6 +110,13 @@ pub struct Handled {
 impl From<Next> for Handled {
     fn from(next: Next) -> Handled {
         Handled { next, replied: false, unanswered: None }
+    }
+}
+
+impl Handled {
+    /// Of a message that was dropped since it did not decode.
+    fn gone() -> Handled {
+        Next::go_on().into()
     }
 }
 
@@ -152,17 +159,20 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let (from, request) = if message.is::<LocalCall<R, S::Reply>>() {
-            let Some(call) = open::<LocalCall<R, S::Reply>>(message) else {
-                return Next::go_on().into();
-            };
-            call.take()
-        } else {
-            let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open(message) else {
-                return Next::go_on().into();
-            };
-            (ReplyTo::there(head.caller, head.proxy), request)
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        let (from, request) = match message.downcast::<LocalCall<R, S::Reply>>() {
+            Ok(call) => call.body.take(),
+            Err(message) if message.is::<RemoteCall<R, S::Reply>>() => {
+                let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open(message) else {
+                    return Ok(Handled::gone());
+                };
+                (ReplyTo::there(head.caller, head.proxy), request)
+            }
+            Err(message) => return Err(message),
         };
         behaviour.begins(const { &Work { callback: "handle_call", request: name::<R> } });
         let mut caller = Caller { from: Some(from), server: behaviour };
@@ -178,7 +188,7 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
             (None, Some(from)) => from.refuse(Unanswered::Dropped),
             (_, None) => {}
         }
-        handled
+        Ok(handled)
     }
 }
 
@@ -193,10 +203,17 @@ impl<S: HandleCast<R>, R: Message> Receives<S> for Cast<R> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(CastMessage(request)) = open(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<CastMessage<R>>() {
+            return Err(message);
+        }
+        let Some(CastMessage(request)) = open(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_cast", request: name::<R> } });
-        server.handle_cast(request).await.into()
+        Ok(server.handle_cast(request).await.into())
     }
 }
 
@@ -211,10 +228,17 @@ impl<S: HandleInfo<M>, M: Message> Receives<S> for Info<M> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(message) = open::<M>(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<M>() {
+            return Err(message);
+        }
+        let Some(message) = open::<M>(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_info", request: name::<M> } });
-        server.handle_info(message).await.into()
+        Ok(server.handle_info(message).await.into())
     }
 }
 
@@ -229,10 +253,17 @@ impl<S: HandleContinue<M>, M: Send + 'static> Receives<S> for Continue<M> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(ContinueMessage(value)) = open(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<ContinueMessage<M>>() {
+            return Err(message);
+        }
+        let Some(ContinueMessage(value)) = open(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_continue", request: type_name::<M> } });
-        server.handle_continue(value).await.into()
+        Ok(server.handle_continue(value).await.into())
     }
 }
 
@@ -277,12 +308,15 @@ macro_rules! lists {
             }
 
             #[inline]
-            async fn handle(_server: &mut S, message: Envelope, _behaviour: &Arc<Behaviour>) -> Handled {
+            async fn handle(
+                _server: &mut S,
+                message: Envelope,
+                _behaviour: &Arc<Behaviour>,
+            ) -> Result<Handled, Envelope> {
                 $(if $kind::takes(&message) {
                     return $kind::handle(_server, message, _behaviour).await;
                 })*
-                drop(message);
-                Next::go_on().into()
+                Err(message)
             }
         }
     )*};

@@ -29,14 +29,14 @@ use fika_runtime::{ExitReason, Node, Pid, Sleep, Time};
 use super::agenda::Agenda;
 use super::child_error::ChildRef;
 use super::children::{Children, Key};
-use super::command::{Command, StartReply};
-use super::decide::{Intensity, Occasion};
+use super::command::Command;
+use super::decide::Intensity;
 use super::flags::SupFlags;
 use super::flights::Flights;
 use super::plan::{Deferred, End, Plan};
 use super::report;
+use crate::r#gen::InitAck;
 use crate::r#gen::behaviour::Listed;
-use crate::r#gen::{InitAck, ReplyTo};
 
 /// Asks for another attempt of a restart, after the messages that have come meanwhile (SUP-13).
 #[derive(Message)]
@@ -44,12 +44,6 @@ use crate::r#gen::{InitAck, ReplyTo};
 pub(super) struct Retry {
     pub(super) key: Key,
     pub(super) token: u64,
-}
-
-/// The reason for a start that has not returned, and the caller that waits for it.
-pub(super) struct Launch {
-    pub(super) occasion: Occasion,
-    pub(super) reply: Option<ReplyTo<StartReply>>,
 }
 
 pub(super) struct Engine {
@@ -64,7 +58,6 @@ pub(super) struct Engine {
     pub(super) ack: Option<InitAck<()>>,
     pub(super) children: Children,
     pub(super) flights: Flights,
-    pub(super) launches: BTreeMap<Key, Launch>,
     /// Exit signals from unknown processes while children are being started: a child may end before
     /// its start function returns.
     pub(super) early: HashMap<Pid, ExitReason>,
@@ -100,7 +93,6 @@ impl Engine {
             ack: Some(ack),
             children: Children::default(),
             flights: Flights::default(),
-            launches: BTreeMap::new(),
             early: HashMap::new(),
             agenda: Agenda::default(),
             alarm: None,

@@ -4,6 +4,7 @@ use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use fika_macros::Message;
 use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
@@ -105,9 +106,26 @@ impl From<SpawnError> for StartError {
     }
 }
 
-/// The future of a start. It returns the function, to be used again.
-pub(super) type Starting =
-    Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
+/// The future of a start. It returns the function if it has it, to be used again.
+type StartFuture = Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
+
+/// A start that has not returned.
+pub(super) struct Starting {
+    future: StartFuture,
+    /// The function, if it is needed again and the future does not have it.
+    function: Option<Box<dyn Starter>>,
+}
+
+impl Starting {
+    /// Returns the function, if it is needed again, and the outcome.
+    pub(super) fn poll(
+        &mut self,
+        context: &mut Context<'_>,
+    ) -> Poll<(Option<Box<dyn Starter>>, Outcome)> {
+        let returned = self.future.as_mut().poll(context);
+        returned.map(|(function, outcome)| (function.or_else(|| self.function.take()), outcome))
+    }
+}
 
 pub(super) type Outcome = Result<Started, StartError>;
 
@@ -132,16 +150,16 @@ where
     Fut: Future<Output: IntoStarted> + Send + 'static,
 {
     fn start(mut self: Box<Self>, again: bool) -> Starting {
-        Box::pin(async move {
+        let future = Box::pin(async move {
             let outcome = contained(|| (self.0)()).await;
             (again.then_some(self as Box<dyn Starter>), outcome)
-        })
+        });
+        Starting { future, function: None }
     }
 }
 
 /// The function of a template.
-pub(super) type TemplateFn<A> =
-    Arc<dyn Fn(A) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
+pub(super) type TemplateFn<A> = Arc<dyn Fn(A) -> StartFuture + Send + Sync>;
 
 pub(super) fn template<A, F, Fut>(start: F) -> TemplateFn<A>
 where
@@ -152,7 +170,7 @@ where
     let start = Arc::new(start);
     Arc::new(move |args| {
         let start = start.clone();
-        Box::pin(async move { contained(|| start(args)).await })
+        Box::pin(async move { (None, contained(|| start(args)).await) })
     })
 }
 
@@ -166,11 +184,9 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
     fn start(self: Box<Self>, again: bool) -> Starting {
         if !again {
             let Templated { template, args } = *self;
-            return Box::pin(async move { (None, template(args).await) });
+            return Starting { future: template(args), function: None };
         }
-        Box::pin(async move {
-            let outcome = (self.template)(self.args.clone()).await;
-            (Some(self as Box<dyn Starter>), outcome)
-        })
+        let future = (self.template)(self.args.clone());
+        Starting { future, function: Some(self) }
     }
 }

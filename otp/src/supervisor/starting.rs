@@ -8,8 +8,8 @@ use super::child_spec::Restart;
 use super::children::{Key, State};
 use super::command::StartReply;
 use super::decide::{self, AfterFailure, Fate, Occasion, Siblings};
-use super::engine::{Engine, Launch, Retry};
-use super::flights::Landed;
+use super::engine::{Engine, Retry};
+use super::flights::{Landed, Launch};
 use super::plan::{Deferred, End, Plan};
 use super::report;
 use super::starter::Started;
@@ -30,14 +30,12 @@ impl Engine {
         child.restarts += u64::from(again);
         let future = start.start(child.opts.restart != Restart::Temporary);
         self.children.set_state(key, State::Starting { again });
-        self.launches.insert(key, Launch { occasion, reply });
-        self.flights.add(key, future);
+        self.flights.add(key, Launch { occasion, reply }, future);
     }
 
     /// Handles the result of a start.
     pub(super) fn landed(&mut self, landed: Landed) {
-        let Landed { key, start, outcome } = landed;
-        let Some(Launch { occasion, reply }) = self.launches.remove(&key) else { return };
+        let Landed { key, launch: Launch { occasion, reply }, start, outcome } = landed;
         if !matches!(self.children.state(key), Some(State::Starting { .. })) {
             // The supervisor is ending, and no longer waits for the start.
             if let Some(pid) = outcome.ok().and_then(|started| started.pid()) {

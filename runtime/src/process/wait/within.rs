@@ -114,9 +114,11 @@ impl<T> Future for Within<T> {
         }
         match &this.timer {
             Timer::New => this.timer = this.begin(context),
-            // It has lasted for at most one tick.
+            // It has lasted for at most one tick, or is polled in a task now, which no tick wakes.
             Timer::Tick(round)
-                if context::process("Waiting::within", |me| me.round()) != *round =>
+                if context::process("Waiting::within", |me| {
+                    me.round() != *round || !me.control.is_own_waker(context.waker())
+                }) =>
             {
                 this.timer = this.own_timer();
             }
