@@ -17,7 +17,7 @@ pub mod task;
 
 pub use fika_macros::gen_server;
 pub use r#gen::{
-    Bond, CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,
+    CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,
     RequestIds, ServerRef, Start, StartError, Via,
 };
 pub use gen_server::GenServer;

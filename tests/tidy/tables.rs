@@ -356,13 +356,9 @@ pub(crate) const OWN_BINARIES: &[(&str, &str)] = &[
     ("runtime_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
 ];
 
-/// Sources of which not every public item has an example yet. Each module has one.
-pub(crate) const EXAMPLES_LATER: &[&str] = &["otp/src"];
-
 /// Public items without an example, by their paths from the facade's root, and why.
 pub(crate) const NO_EXAMPLE: &[NoExample] = &[
+    ("gen_server::RequestName", "`#[gen_server]` implements it, and only the types name it"),
     ("message::array::deserialize", "serde calls it, as the example of its module shows"),
     ("message::array::serialize", "serde calls it, as the example of its module shows"),
-    ("prelude::call", "the example of `#[gen_server]` shows it: it stands only in such a block"),
-    ("prelude::cast", "the example of `#[gen_server]` shows it: it stands only in such a block"),
 ];

@@ -19,5 +19,5 @@ pub(crate) use request::name;
 pub use request::{CALL_TIMEOUT, Calling, Request};
 pub use request_id::{RequestId, RequestIds};
 pub use server_ref::{ServerRef, Via};
-pub(crate) use start::start;
-pub use start::{Bond, InitAck, Start, StartError};
+pub(crate) use start::{Bond, start};
+pub use start::{InitAck, Start, StartError};

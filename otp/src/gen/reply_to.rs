@@ -35,8 +35,50 @@ pub(crate) enum Unanswered {
 
 /// The address of a caller that waits for an `A` (OTP's `From`).
 ///
-/// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state, or
-/// moved to another process of the node.
+/// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state,
+/// or moved to another process of the node. It can't be sent to another node. If it is dropped, the
+/// call fails at once.
+///
+/// ```
+/// use fika::gen_server::{Caller, Reply, ReplyTo};
+/// use fika::prelude::*;
+///
+/// /// Lets its callers wait until it opens.
+/// struct Gate {
+///     waiting: Vec<ReplyTo<usize>>,
+/// }
+///
+/// #[gen_server]
+/// impl Gate {
+///     async fn init() -> Self {
+///         Gate { waiting: Vec::new() }
+///     }
+///
+///     #[call]
+///     async fn pass(&mut self, caller: &mut Caller<'_, usize>) -> Reply<usize> {
+///         self.waiting.push(caller.reply_later());
+///         Reply::later()
+///     }
+///
+///     #[cast]
+///     async fn open(&mut self) {
+///         self.waiting.retain(|caller| !caller.is_abandoned());
+///         for (n, caller) in self.waiting.drain(..).enumerate() {
+///             println!("{:?} is number {n}", caller.pid());
+///             caller.reply(n);
+///         }
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let gate = Gate::start_link(Start::new()).await?;
+///     let passed = gate.pass().send();
+///     gate.open();
+///     assert_eq!(passed.receive_response(secs(5)).await?, 0);
+///     Ok(())
+/// }
+/// ```
 #[must_use = "dropped, it fails the call"]
 pub struct ReplyTo<A: Message> {
     caller: Option<Pid>,
@@ -78,7 +120,8 @@ impl<A: Message> ReplyTo<A> {
     }
 
     /// Sends the reply (OTP's `gen_server:reply/2`). If the caller no longer waits, the reply is
-    /// dropped.
+    /// dropped. If the caller is on another node and the reply can't be encoded, this is reported,
+    /// and the call fails.
     pub fn reply(mut self, value: A) {
         self.settle(Ok(value));
     }
@@ -148,10 +191,40 @@ impl<A: Message> fmt::Debug for ReplyTo<A> {
     }
 }
 
-/// The caller of the request that a handler works on.
+/// The caller of the request that a handler works on (OTP's `From`).
 ///
 /// The handler's return value is the reply, unless the handler takes the [`ReplyTo`] by
 /// [`reply_later`](Caller::reply_later).
+///
+/// ```
+/// use fika::gen_server::{Caller, Reply};
+/// use fika::prelude::*;
+///
+/// struct Mill;
+///
+/// #[gen_server]
+/// impl Mill {
+///     async fn init() -> Self {
+///         Mill
+///     }
+///
+///     /// Lets another process do the work, and handles other requests meanwhile.
+///     #[call]
+///     async fn grind(&mut self, grains: u64, caller: &mut Caller<'_, u64>) -> Reply<u64> {
+///         println!("{grains} grains from {:?}", caller.pid());
+///         let caller = caller.reply_later();
+///         spawn(async move { caller.reply(grains * 1000) });
+///         Reply::later()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let mill = Mill::start_link(Start::new()).await?;
+///     assert_eq!(mill.grind(7).await?, 7000);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Caller<'a, A: Message> {
     pub(crate) from: Option<ReplyTo<A>>,

@@ -30,7 +30,7 @@ use super::server_ref::Address;
 use super::wire::{Answered, Head, LocalCall, Refused, RemoteCall};
 use super::{behaviour, waits};
 
-/// The time limit of a call, unless the caller sets one.
+/// The time limit of a call, unless the caller sets one: five seconds, as in OTP.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a call waits before it looks for a circle.
@@ -41,6 +41,37 @@ const COUNT_LIMIT: Duration = Duration::from_millis(20);
 
 /// A request that is sent when it is awaited, and resolves to the reply. Made by
 /// [`ServerRef::call`](crate::ServerRef::call) and by the methods of a typed client.
+///
+/// ```
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+/// // Waits for at most five seconds, for a second, and without a limit.
+/// assert_eq!(counter.add(2).await?, 2);
+/// assert_eq!(counter.add(2).timeout(secs(1)).await?, 4);
+/// assert_eq!(counter.add(2).no_timeout().await?, 6);
+///
+/// // Does something else before it waits.
+/// let request = counter.add(2).send();
+/// println!("sent");
+/// assert_eq!(request.receive_response(secs(5)).await?, 8);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// A [`CallError`], when the request is awaited.
+///
+/// # Panics
+/// Outside of a process, when the request is awaited.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<'a, R, A> {
     to: &'a Address,
@@ -55,20 +86,23 @@ impl<'a, R: Message, A: Message> Request<'a, R, A> {
         Request { to, request, limit: Some(CALL_TIMEOUT), wants: PhantomData }
     }
 
-    /// Sets how long to wait for the reply, in place of five seconds.
+    /// Sets how long to wait for the reply, in place of five seconds. The time includes waiting for
+    /// room in a full mailbox, and for a connection to another node.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Waits for the reply without a limit.
+    /// Waits for the reply without a limit (OTP's `infinity`).
     pub fn no_timeout(mut self) -> Self {
         self.limit = None;
         self
     }
 
     /// Sends the request now, and returns a handle for its reply (OTP's
-    /// `gen_server:send_request/2`).
+    /// `gen_server:send_request/2`). A time limit of the request is not used: the functions of
+    /// [`RequestId`](super::RequestId) take one. If the request can't be sent, they return the
+    /// error.
     ///
     /// # Panics
     /// Outside of a process.
@@ -88,7 +122,28 @@ impl<'a, R: Message, A: Message> IntoFuture for Request<'a, R, A> {
     }
 }
 
-/// The future of a [`Request`].
+/// The future of a [`Request`], for functions that take a future.
+///
+/// ```
+/// use fika::gen_server::Calling;
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+///
+/// let calling: Calling<'_, _, u64> = counter.add(1).no_timeout().into_future();
+/// // Nothing is sent before the future is polled.
+/// assert_eq!(timeout(secs(5), calling).await??, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request is sent when it is awaited"]
 pub struct Calling<'a, R, A> {
     to: &'a Address,

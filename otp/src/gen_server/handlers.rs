@@ -21,6 +21,45 @@ use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of};
 use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
+///
+/// ```
+/// use fika::gen_server::{self, Call, Caller, GenServer, HandleCall, Init, Next, Reply};
+/// use fika::prelude::*;
+///
+/// #[message]
+/// struct Take(u64);
+///
+/// struct Stock(u64);
+///
+/// impl GenServer for Stock {
+///     type Args = u64;
+///     type Receives = (Call<Take>,);
+///
+///     async fn init(pieces: u64) -> Init<Self> {
+///         Init::ok(Stock(pieces))
+///     }
+/// }
+///
+/// /// Returns how many pieces there were to take. An empty stock ends.
+/// impl HandleCall<Take> for Stock {
+///     type Reply = u64;
+///
+///     async fn handle_call(&mut self, Take(n): Take, _: &mut Caller<'_, u64>) -> Reply<u64> {
+///         let taken = n.min(self.0);
+///         self.0 -= taken;
+///         let next = if self.0 == 0 { Next::stop(ExitReason::Normal) } else { Next::go_on() };
+///         Reply::now(taken).then(next)
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let stock = gen_server::start::<Stock>(Start::new(), 10).await?;
+///     assert_eq!(stock.call(Take(7)).await?, 7);
+///     assert_eq!(stock.call(Take(7)).await?, 3);
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the request `{R}`",
     note = "a server handles a request by `impl HandleCall<{R}>`, and lists `Call<{R}>` in its \
@@ -39,6 +78,36 @@ pub trait HandleCall<R: Message>: GenServer {
 }
 
 /// Handles the requests of type `R` that get no reply (OTP's `handle_cast/2`).
+///
+/// ```
+/// use fika::gen_server::{HandleCast, Next};
+/// # use fika::gen_server::{Cast, GenServer, Init};
+/// use fika::prelude::*;
+///
+/// #[message]
+/// struct Set(u64);
+///
+/// struct Cell(u64);
+/// # impl GenServer for Cell {
+/// #     type Args = ();
+/// #     type Receives = (Cast<Set>,);
+/// #     async fn init(_: ()) -> Init<Self> { Init::ok(Cell(0)) }
+/// # }
+///
+/// impl HandleCast<Set> for Cell {
+///     async fn handle_cast(&mut self, Set(value): Set) -> Next {
+///         self.0 = value;
+///         Next::go_on()
+///     }
+/// }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let cell = fika::gen_server::start_link::<Cell>(Start::new(), ()).await?;
+/// # cell.cast(Set(7));
+/// # assert_eq!(fika::sys::with_state(&cell, |cell| cell.0).await?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the cast `{R}`",
     note = "a server handles a cast by `impl HandleCast<{R}>`, and lists `Cast<{R}>` in its \
@@ -49,14 +118,77 @@ pub trait HandleCast<R: Message>: GenServer {
     fn handle_cast(&mut self, request: R) -> impl Future<Output = Next> + Send;
 }
 
-/// Handles the messages of type `M` that were sent without `call` and `cast`, such as a `Down` (OTP's
-/// `handle_info/2`).
+/// Handles the messages of type `M` that were sent without `call` and `cast`, such as a `Down`, an
+/// `Exit` or a `NodeDown` (OTP's `handle_info/2`).
+///
+/// ```
+/// use fika::gen_server::{HandleInfo, Next};
+/// # use fika::gen_server::{GenServer, Info, Init};
+/// use fika::prelude::*;
+///
+/// /// Ends with the process that it watches.
+/// struct Watcher;
+/// # impl GenServer for Watcher {
+/// #     type Args = Pid;
+/// #     type Receives = (Info<Down>,);
+/// #     async fn init(pid: Pid) -> Init<Self> { monitor(pid); Init::ok(Watcher) }
+/// # }
+///
+/// impl HandleInfo<Down> for Watcher {
+///     async fn handle_info(&mut self, down: Down) -> Next {
+///         Next::stop(down.reason)
+///     }
+/// }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let pid = spawn(std::future::pending::<()>());
+/// # let (watcher, _) = fika::gen_server::start_monitor::<Watcher>(Start::new(), pid).await?;
+/// # exit_process(pid, ExitReason::Shutdown);
+/// # receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # drop(watcher);
+/// # Ok(())
+/// # }
+/// ```
 pub trait HandleInfo<M: Message>: GenServer {
     /// Handles one message.
     fn handle_info(&mut self, message: M) -> impl Future<Output = Next> + Send;
 }
 
 /// Does work that a callback has put off by [`Next::proceed`] (OTP's `handle_continue/2`).
+///
+/// ```
+/// use fika::gen_server::{self, Continue, GenServer, HandleContinue, Init, Next};
+/// use fika::prelude::*;
+///
+/// struct Cache(Vec<u64>);
+///
+/// /// The work of filling the cache, which takes its time.
+/// struct Fill;
+///
+/// impl GenServer for Cache {
+///     type Args = ();
+///     type Receives = (Continue<Fill>,);
+///
+///     // The start does not wait for the work. No request is handled before it.
+///     async fn init((): ()) -> Init<Self> {
+///         Init::ok(Cache(Vec::new())).then(Next::proceed(Fill))
+///     }
+/// }
+///
+/// impl HandleContinue<Fill> for Cache {
+///     async fn handle_continue(&mut self, Fill: Fill) -> Next {
+///         self.0 = (0..1000).collect();
+///         Next::go_on()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let cache = gen_server::start_link::<Cache>(Start::new(), ()).await?;
+///     assert_eq!(fika::sys::with_state(&cache, |cache| cache.0.len()).await?, 1000);
+///     Ok(())
+/// }
+/// ```
 pub trait HandleContinue<M: Send + 'static>: GenServer {
     /// Does the work.
     fn handle_continue(&mut self, value: M) -> impl Future<Output = Next> + Send;
@@ -75,11 +207,35 @@ pub struct Cast<R>(PhantomData<fn() -> R>);
 pub struct Info<M>(PhantomData<fn() -> M>);
 
 /// In a server's list: values of type `M` of [`Next::proceed`], by [`HandleContinue`].
+///
+/// ```
+/// use fika::gen_server::{Continue, Next};
+/// # use fika::gen_server::{GenServer, HandleContinue, Init};
+/// # struct Cache;
+/// struct Fill;
+///
+/// impl GenServer for Cache {
+///     type Args = ();
+///     type Receives = (Continue<Fill>,);
+///
+///     async fn init((): ()) -> Init<Self> {
+///         Init::ok(Cache).then(Next::proceed(Fill))
+///     }
+/// }
+/// # impl HandleContinue<Fill> for Cache {
+/// #     async fn handle_continue(&mut self, Fill: Fill) -> Next { Next::go_on() }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # fika::gen_server::start_link::<Cache>(Default::default(), ()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Continue<M>(PhantomData<fn() -> M>);
 
-/// The list of the messages that a server receives: a tuple of [`Call`], [`Cast`], [`Info`] and
-/// [`Continue`].
+/// The list of the messages that a server receives: a tuple of up to 16 of [`Call`], [`Cast`],
+/// [`Info`] and [`Continue`]. A longer list is a tuple of tuples.
 pub trait Receives<S>: Send + 'static {
     /// Returns whether the list has the message's type.
     #[doc(hidden)]

@@ -14,7 +14,15 @@ use super::starter::{IntoStarted, Repeat, Starter};
 use crate::r#gen::Start;
 use crate::gen_server::{self, GenServer};
 
-/// The id of a child among the children of its supervisor.
+/// The id of a child among the children of its supervisor: a text. Numbers are converted.
+///
+/// ```
+/// use fika::supervisor::ChildId;
+///
+/// let id = ChildId::from("cache");
+/// assert_eq!(id.as_str(), "cache");
+/// assert_eq!(ChildId::from(7_u32), "7");
+/// ```
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChildId(Arc<str>);
 
@@ -81,6 +89,17 @@ impl fmt::Debug for ChildId {
 }
 
 /// When a child that has ended is restarted (OTP's `restart`).
+///
+/// ```
+/// use fika::supervisor::{ChildSpec, Restart};
+/// # use fika::prelude::*;
+/// # async fn import() {}
+///
+/// // A job: it is done when it ends in an orderly way.
+/// let job = ChildSpec::new("import", || async { spawn_link(import()) });
+/// let job = job.restart(Restart::Transient);
+/// # let _ = job;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum Restart {
     /// Always.
@@ -93,6 +112,17 @@ pub enum Restart {
 }
 
 /// How a supervisor ends a child (OTP's `shutdown`).
+///
+/// ```
+/// use fika::supervisor::{ChildSpec, Shutdown};
+/// # use fika::prelude::*;
+/// # async fn writer() {}
+///
+/// // It may take its time to write what it has.
+/// let writer = ChildSpec::new("writer", || async { spawn_link(writer()) })
+///     .shutdown(Shutdown::Timeout(secs(60)));
+/// # let _ = writer;
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum Shutdown {
     /// It is killed.
@@ -104,6 +134,21 @@ pub enum Shutdown {
 }
 
 /// Whether a child is a supervisor (OTP's `type`).
+///
+/// ```
+/// use fika::supervisor::{self, ChildSpec, ChildType, SupFlags};
+/// # use fika::prelude::*;
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let pool = ChildSpec::supervisor("pool", || {
+///     supervisor::start_link_dynamic(Start::new(), SupFlags::one_for_one())
+/// });
+/// let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [pool]).await?;
+/// assert_eq!(top.which_children().await?[0].kind, ChildType::Supervisor);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub enum ChildType {
     /// It is a worker.
@@ -155,16 +200,29 @@ impl ChildOpts {
 /// not needed now. The supervisor links to the process if the function has not linked it.
 ///
 /// ```
-/// # extern crate fika_runtime as fika;
-/// use fika::spawn_link;
-/// use fika_otp::supervisor::{ChildSpec, Restart, Shutdown};
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, AutoShutdown, Backoff, ChildSpec, Restart, Shutdown, SupFlags};
 ///
-/// async fn sweep() { /* .. */ }
+/// async fn sweep() {
+///     loop {
+///         sleep(secs(60)).await;
+///     }
+/// }
 ///
-/// let spec = ChildSpec::new("sweeper", || async { spawn_link(sweep()) })
-///     .restart(Restart::Transient)
-///     .shutdown(Shutdown::BrutalKill);
-/// # let _ = spec;
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let sweeper = ChildSpec::new("sweeper", || async { spawn_link(sweep()) })
+///         .restart(Restart::Transient)
+///         .shutdown(Shutdown::BrutalKill)
+///         .significant(true)
+///         .backoff(Backoff::exponential(millis(100), secs(10)));
+///     let pool = ChildSpec::supervisor("pool", || {
+///         supervisor::start_link_dynamic(Start::name("pool"), SupFlags::one_for_one())
+///     });
+///     let flags = SupFlags::one_for_one().auto_shutdown(AutoShutdown::AnySignificant);
+///     supervisor::start_link(Start::new(), flags, [sweeper, pool]).await?;
+///     Ok(())
+/// }
 /// ```
 #[must_use = "a specification starts nothing by itself"]
 pub struct ChildSpec {
@@ -174,7 +232,8 @@ pub struct ChildSpec {
 }
 
 impl ChildSpec {
-    /// Specifies a worker that is started by this function: permanent, with 5 seconds to end.
+    /// Specifies a worker that is started by this function: permanent, with five seconds to end, as
+    /// in OTP. The function is called again for each restart.
     pub fn new<F, Fut>(id: impl Into<ChildId>, start: F) -> ChildSpec
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -184,7 +243,7 @@ impl ChildSpec {
     }
 
     /// Specifies a supervisor that is started by this function: permanent, with no limit to the time
-    /// in which it ends.
+    /// in which it ends, as in OTP.
     pub fn supervisor<F, Fut>(id: impl Into<ChildId>, start: F) -> ChildSpec
     where
         F: FnMut() -> Fut + Send + 'static,
@@ -193,21 +252,30 @@ impl ChildSpec {
         ChildSpec { opts: ChildOpts::supervisor(), ..ChildSpec::new(id, start) }
     }
 
-    /// Specifies a server with these options and arguments.
+    /// Specifies a [server](crate::GenServer) with these options and arguments: a permanent worker,
+    /// with five seconds to end. The arguments of a server that
+    /// [`#[gen_server]`](macro@crate::gen_server) has made are a tuple.
     ///
     /// ```
-    /// # extern crate fika_runtime as fika;
-    /// # use fika_otp::gen_server::{GenServer, Init, Start};
-    /// # struct Cache;
-    /// # impl GenServer for Cache {
-    /// #     type Args = usize;
-    /// #     type Receives = ();
-    /// #     async fn init(_: usize) -> Init<Self> { Init::ok(Cache) }
-    /// # }
-    /// use fika_otp::supervisor::ChildSpec;
+    /// use fika::prelude::*;
+    /// use fika::supervisor::{self, ChildSpec, SupFlags};
     ///
-    /// let spec = ChildSpec::server::<Cache>("cache", Start::name("cache"), 1000);
-    /// # let _ = spec;
+    /// struct Cache(Vec<u64>);
+    ///
+    /// #[gen_server]
+    /// impl Cache {
+    ///     async fn init(room: usize) -> Self {
+    ///         Cache(Vec::with_capacity(room))
+    ///     }
+    /// }
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let cache = ChildSpec::server::<Cache>("cache", Start::name("cache"), (1000,));
+    /// supervisor::start_link(Start::new(), SupFlags::one_for_one(), [cache]).await?;
+    /// assert!(whereis("cache").is_some());
+    /// # Ok(())
+    /// # }
     /// ```
     pub fn server<S>(id: impl Into<ChildId>, opts: Start, args: S::Args) -> ChildSpec
     where
@@ -216,7 +284,7 @@ impl ChildSpec {
         ChildSpec::new(id, move || gen_server::start_link::<S>(opts.clone(), args.clone()))
     }
 
-    /// Sets when the child is restarted.
+    /// Sets when the child is restarted. By default, always.
     pub fn restart(mut self, restart: Restart) -> ChildSpec {
         self.opts.restart = restart;
         self
@@ -228,14 +296,15 @@ impl ChildSpec {
         self
     }
 
-    /// Sets whether the child's end may end the supervisor; see
-    /// [`AutoShutdown`](super::AutoShutdown).
+    /// Sets whether the child's end may end the supervisor (OTP's `significant`); see
+    /// [`AutoShutdown`](super::AutoShutdown). A significant child must be transient or temporary.
     pub fn significant(mut self, significant: bool) -> ChildSpec {
         self.opts.significant = significant;
         self
     }
 
-    /// Sets pauses before the restarts of the child, which grow while the child keeps failing.
+    /// Sets pauses before the restarts of the child, which grow while the child keeps failing. By
+    /// default, a child is restarted at once. OTP has no equivalent.
     pub fn backoff(mut self, backoff: Backoff) -> ChildSpec {
         self.opts.backoff = Some(backoff);
         self
@@ -249,7 +318,35 @@ impl fmt::Debug for ChildSpec {
 }
 
 /// The template of the children of a [`SimpleSupervisor`](super::SimpleSupervisor), whose arguments
-/// have the type `A`.
+/// have the type `A`. A restarted child gets a clone of its arguments.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, Backoff, Restart, Shutdown, SupFlags, Template};
+///
+/// async fn session(user: String) {
+///     println!("hello {user}");
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let template = Template::new(|user: String| async { spawn_link(session(user)) })
+///         .restart(Restart::Transient)
+///         .shutdown(Shutdown::Timeout(secs(1)))
+///         .backoff(Backoff::exponential(millis(100), secs(10)));
+///     let flags = SupFlags::one_for_one();
+///     let sessions = supervisor::start_link_simple(Start::new(), flags, template).await?;
+///     sessions.start_child("Ada".to_owned()).await?;
+///
+///     // The children of this one are supervisors.
+///     let team = move |name: String| supervisor::start_link_dynamic(Start::name(name), flags);
+///     let template = Template::supervisor(team);
+///     let teams = supervisor::start_link_simple(Start::new(), flags, template).await?;
+///     teams.start_child("red".to_owned()).await?;
+///     assert!(whereis("red").is_some());
+///     Ok(())
+/// }
+/// ```
 #[must_use = "a template starts nothing by itself"]
 pub struct Template<A> {
     pub(super) start: super::starter::TemplateFn<A>,
@@ -257,7 +354,7 @@ pub struct Template<A> {
 }
 
 impl<A: Send + 'static> Template<A> {
-    /// Specifies workers that are started by this function: permanent, with 5 seconds to end.
+    /// Specifies workers that are started by this function: permanent, with five seconds to end.
     pub fn new<F, Fut>(start: F) -> Template<A>
     where
         F: Fn(A) -> Fut + Send + Sync + 'static,
@@ -266,7 +363,8 @@ impl<A: Send + 'static> Template<A> {
         Template { start: super::starter::template(start), opts: ChildOpts::worker() }
     }
 
-    /// Specifies supervisors that are started by this function.
+    /// Specifies supervisors that are started by this function: permanent, with no limit to the
+    /// time in which they end.
     pub fn supervisor<F, Fut>(start: F) -> Template<A>
     where
         F: Fn(A) -> Fut + Send + Sync + 'static,
@@ -275,7 +373,7 @@ impl<A: Send + 'static> Template<A> {
         Template { opts: ChildOpts::supervisor(), ..Template::new(start) }
     }
 
-    /// Sets when the children are restarted.
+    /// Sets when the children are restarted. By default, always.
     pub fn restart(mut self, restart: Restart) -> Template<A> {
         self.opts.restart = restart;
         self
@@ -301,6 +399,32 @@ impl<A> fmt::Debug for Template<A> {
 }
 
 /// A child as its supervisor lists it (OTP's `which_children/1`).
+///
+/// ```
+/// use fika::supervisor::{ChildInfo, ChildState};
+/// # use fika::prelude::*;
+/// # use fika::supervisor::{self, ChildSpec, SupFlags};
+///
+/// fn line(child: &ChildInfo) -> String {
+///     let id = child.id.as_ref().map_or("", |id| id.as_str());
+///     match child.child {
+///         ChildState::Running(pid) => format!("{id} {pid}, restarts: {}", child.restarts),
+///         ChildState::Starting | ChildState::Restarting => format!("{id} soon"),
+///         ChildState::Stopped => format!("{id} does not run"),
+///     }
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let worker = ChildSpec::new("a", || async { spawn_link(std::future::pending::<()>()) });
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [worker]).await?;
+/// let children = top.which_children().await?;
+/// children.iter().for_each(|child| println!("{}", line(child)));
+/// let pids: Vec<Pid> = children.iter().filter_map(ChildInfo::pid).collect();
+/// # assert_eq!(pids.len(), 1);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::ChildInfo")]
 pub struct ChildInfo {
@@ -315,6 +439,21 @@ pub struct ChildInfo {
 }
 
 /// The process of a child.
+///
+/// ```
+/// use fika::supervisor::ChildState;
+/// # use fika::prelude::*;
+/// # use fika::supervisor::{self, ChildSpec, SupFlags};
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let worker = ChildSpec::new("a", || async { spawn_link(std::future::pending::<()>()) });
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [worker]).await?;
+/// top.terminate_child("a").await?;
+/// assert_eq!(top.which_children().await?[0].child, ChildState::Stopped);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ChildState {
     /// The child runs, or is about to end.
@@ -323,7 +462,7 @@ pub enum ChildState {
     Starting,
     /// The child has ended, and is being restarted or will be.
     Restarting,
-    /// The child does not run (OTP's `undefined`).
+    /// The child does not run, and is not about to be started (OTP's `undefined`).
     Stopped,
 }
 
@@ -339,6 +478,22 @@ impl ChildInfo {
 }
 
 /// How many children a supervisor has (OTP's `count_children/1`).
+///
+/// ```
+/// use fika::supervisor::ChildCount;
+/// # use fika::prelude::*;
+/// # use fika::supervisor::{self, ChildSpec, SupFlags};
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let worker = ChildSpec::new("a", || async { spawn_link(std::future::pending::<()>()) });
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [worker]).await?;
+/// top.terminate_child("a").await?;
+/// let count = ChildCount { specs: 1, active: 0, supervisors: 0, workers: 1 };
+/// assert_eq!(top.count_children().await?, count);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::ChildCount")]
 pub struct ChildCount {

@@ -13,7 +13,24 @@ use serde::{Deserialize, Serialize};
 use crate::r#gen::server_ref::Address;
 use crate::r#gen::{ServerRef, StartError, behaviour};
 
-/// A child that was started.
+/// A child that was started (OTP's `{ok, Child, Info}`).
+///
+/// ```standalone_crate
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), []).await?;
+/// // The start function also returns the port of the server.
+/// let server = ChildSpec::new("web", || async { (spawn_link(serve()), 8080_u16) });
+/// let started = top.start_child(server).await?;
+/// assert!(started.pid().is_some());
+/// assert_eq!(started.info::<u16>(), Some(8080));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::Started")]
 pub struct Started {
@@ -41,6 +58,27 @@ impl Started {
 
 /// The result of a function that starts a child: the pid or the [`ServerRef`] of a process, also in
 /// a pair with extra information; or a `Result` of them.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{ChildSpec, IntoStarted, Started};
+/// use fika::gen_server::StartError;
+/// # async fn serve() { std::future::pending().await }
+///
+/// /// What a start function of this program returns.
+/// struct Worker {
+///     pid: Pid,
+/// }
+///
+/// impl IntoStarted for Worker {
+///     fn into_started(self) -> Result<Started, StartError> {
+///         self.pid.into_started()
+///     }
+/// }
+///
+/// let child = ChildSpec::new("a", || async { Worker { pid: spawn_link(serve()) } });
+/// # let _ = child;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a function that starts a child can't return a `{Self}`",
     note = "it returns the `Pid` or the `ServerRef` of the process, or a `Result` of them"

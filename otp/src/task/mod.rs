@@ -1,5 +1,36 @@
 //! Work that runs in another process, and whose result the owner waits for: [`Task`].
 //!
+//! ```
+//! use fika::prelude::*;
+//! use fika::task::{Task, TaskStream, TaskSupervisor};
+//!
+//! async fn count(words: &'static str) -> usize {
+//!     words.split_whitespace().count()
+//! }
+//!
+//! #[fika::main]
+//! async fn main() -> fika::Result {
+//!     // Two tasks at the same time.
+//!     let (a, b) = (Task::spawn(count("to be or")), Task::spawn(count("not to be")));
+//!     assert_eq!(a.await? + b.await?, 6);
+//!
+//!     // A task that fails, and one that takes too long.
+//!     let failed = Task::spawn(async { panic!("a mistake") });
+//!     assert!(matches!(failed.await, Err::<(), _>(ExitReason::Panic(_))));
+//!     let slow = Task::spawn(sleep(secs(60)));
+//!     assert_eq!(slow.within(millis(1)).await.err(), Some(ExitReason::Timeout));
+//!
+//!     // Very many tasks, of which ten run at the same time.
+//!     let counts = TaskStream::new(["one", "and two"].repeat(50), 10, count).collect().await;
+//!     assert_eq!(counts.len(), 100);
+//!
+//!     // Tasks that a supervisor ends.
+//!     let tasks = TaskSupervisor::start_link(Start::new()).await?;
+//!     assert_eq!(tasks.spawn(count("a b c")).await?.await?, 3);
+//!     Ok(())
+//! }
+//! ```
+//!
 //! A task ends when its handle is dropped or its owner ends, unless it was detached. If a task
 //! fails, the owner gets the exit reason as the result, and no exit signal.
 //!
@@ -93,7 +124,20 @@ impl<T: Send + 'static> Task<T> {
         Task { pid, result: Some(result) }
     }
 
-    /// Waits for the value for at most this time, and ends the task if it takes longer.
+    /// Waits for the value for at most this time, and ends the task if it takes longer (Elixir's
+    /// `Task.await`).
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::Task;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() {
+    /// assert_eq!(Task::spawn(async { 7 }).within(secs(5)).await, Ok(7));
+    /// let slow = Task::spawn(async { sleep(secs(60)).await });
+    /// assert_eq!(slow.within(millis(1)).await, Err(ExitReason::Timeout));
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// The exit reason of the task; `timeout` if it took too long.
@@ -105,7 +149,26 @@ impl<T: Send + 'static> Task<T> {
     }
 
     /// Waits for the value for at most this time. Returns `None` if it takes longer; the task
-    /// continues, and this can be called again (Elixir's `Task.yield`).
+    /// continues, and this can be called again (Elixir's `Task.yield`). After the result, this
+    /// returns `noproc`.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::Task;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let mut task = Task::spawn(async { 7 });
+    /// let result = loop {
+    ///     match task.yield_for(secs(1)).await {
+    ///         Some(result) => break result?,
+    ///         None => println!("still waiting"),
+    ///     }
+    /// };
+    /// assert_eq!(result, 7);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn yield_for(&mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
         timeout(limit, poll_fn(|context| self.poll_result(context))).await.ok()
     }
@@ -113,6 +176,17 @@ impl<T: Send + 'static> Task<T> {
     /// Ends the task with `shutdown`, or by a kill if it does not end within `limit`. Returns its
     /// result if the task had already ended, or its value if it still finished in time (Elixir's
     /// `Task.shutdown`).
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::Task;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() {
+    /// let slow = Task::spawn(sleep(secs(60)));
+    /// assert!(slow.shutdown(secs(5)).await.is_none());
+    /// # }
+    /// ```
     pub async fn shutdown(mut self, limit: Duration) -> Option<Result<T, ExitReason>> {
         let done = poll_fn(|context| Poll::Ready(self.poll_result(context)));
         if let Poll::Ready(result) = done.await {
@@ -149,6 +223,20 @@ impl<T> Task<T> {
     }
 
     /// Lets the task run without a handle until its owner ends. Its value is dropped.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::Task;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() {
+    /// let me = self_pid();
+    /// let task = Task::spawn(async move { send(me, "done".to_owned()) });
+    /// println!("started {}", task.pid());
+    /// task.detach();
+    /// receive! { "done" => {} }
+    /// # }
+    /// ```
     pub fn detach(mut self) {
         self.result = None;
     }
@@ -163,7 +251,19 @@ impl<T: Send + 'static> IntoFuture for Task<T> {
     }
 }
 
-/// The future of an awaited [`Task`].
+/// The future of an awaited [`Task`], for functions that take a future.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::task::{Joined, Task};
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let joined: Joined<u64> = Task::spawn(async { 7 }).into_future();
+/// assert_eq!(timeout(secs(5), joined).await??, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "futures do nothing unless you `.await` or poll them"]
 pub struct Joined<T>(Task<T>);
 

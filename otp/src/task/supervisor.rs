@@ -89,7 +89,21 @@ impl TaskSupervisor {
         Ok(Task { pid, result: Some(result) })
     }
 
-    /// Returns the tasks that run.
+    /// Returns the tasks that run (Elixir's `Task.Supervisor.children`).
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::TaskSupervisor;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let tasks = TaskSupervisor::start_link(Start::name("tasks")).await?;
+    /// assert_eq!(whereis("tasks"), Some(tasks.pid()));
+    /// let task = tasks.spawn(sleep(secs(60))).await?;
+    /// assert_eq!(tasks.children().await?, [task.pid()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `noproc` if the supervisor has ended.
