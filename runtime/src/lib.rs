@@ -38,6 +38,7 @@ mod process_info;
 mod reference;
 mod registry;
 mod remote;
+mod remote_call;
 mod report;
 mod request;
 mod room;
@@ -113,6 +114,7 @@ pub use process_info::{InfoItem, Item, Snapshot, Status};
 pub use reference::Reference;
 pub use registry::RegisterError;
 pub use remote::RemoteFn;
+pub use remote_call::RemoteCall;
 pub use scheduler::Driver;
 pub use signal::{Alias, Signal, SpawnError, Target};
 pub use stop::RunUntilStopped;
@@ -154,9 +156,9 @@ pub mod __private {
         hash_tag, stays_here,
     };
     pub use crate::process::{Next, Opened, Receive, Wanted, is_wanted, open_wanted, wanted};
-    pub use crate::remote::{BoxFuture, Remote, RemoteEntry, ended};
+    pub use crate::remote::{BoxFuture, NotMessage, Remote, RemoteEntry, Returned, ended};
     pub use crate::report::report;
-    pub use crate::{Dest, ExitReason};
+    pub use crate::{Dest, ExitReason, Ignored};
     pub use inventory;
     pub use serde::de::DeserializeOwned;
     pub use serde::{self, Serialize};
