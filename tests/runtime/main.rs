@@ -21,6 +21,7 @@ mod model;
 mod monitors;
 mod names;
 mod node;
+mod outside;
 mod panics;
 mod priorities;
 mod processes;

@@ -21,7 +21,7 @@ use std::time::Duration;
 use fika_macros::{Message, receive};
 use fika_runtime::{
     Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info, self_node,
-    self_pid, send_wait, sleep, spawn, timeout, try_send,
+    self_pid, send_wait, sleep, spawn, timeout, try_self_pid, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -41,6 +41,9 @@ const COUNT_LIMIT: Duration = Duration::from_millis(20);
 
 /// A request that is sent when it is awaited, and resolves to the reply. Made by
 /// [`ServerRef::call`](crate::ServerRef::call) and by the methods of a typed client.
+///
+/// It is awaited in a process. A thread that is not a process runs it by `Node::block_on`, and a task
+/// of another executor by `Node::run_process`; anywhere else, awaiting it panics.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<'a, R, A> {
     to: &'a Address,
@@ -157,19 +160,30 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
     }
 }
 
+/// Returns the running process, which makes a request.
+#[track_caller]
+fn client() -> Pid {
+    try_self_pid().unwrap_or_else(|| {
+        panic!(
+            "a process makes a request, and no process runs here: on a thread, call the server \
+             inside `Node::block_on`, and in a task of another executor inside `Node::run_process`"
+        )
+    })
+}
+
 /// Sends the request if that is possible without waiting.
 fn begin<'a, R: Message, A: Message>(
     request: Request<'a, R, A>,
 ) -> Result<State<'a, R, A>, CallError> {
     let Request { to, request, limit, .. } = request;
     let fails = |why| CallError::new(to, name::<R>(), why);
+    let me = client();
     let Some(pid) = to.whereis() else {
         if let Address::NameAt(..) = to {
             return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
         }
         return Err(fails(Why::Noproc));
     };
-    let me = self_pid();
     if pid.node() != me.node() {
         return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
     }
@@ -321,7 +335,7 @@ async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why
 
 /// Sends a request without waiting, for a reply that is asked for later.
 pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
-    let me = self_pid();
+    let me = client();
     let found = to.whereis();
     if let Some(pid) = found.filter(|pid| pid.node() == me.node()) {
         let (answer, waiting) = Waiting::new();
