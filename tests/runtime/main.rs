@@ -32,5 +32,6 @@ mod stop;
 mod suspend;
 mod timer_service;
 mod timers;
+mod top;
 mod waiting;
 mod within;
