@@ -43,7 +43,7 @@ const EVERYBODY: &str = "everybody";
 struct Said(String);
 
 #[fika::main]
-async fn main(cli: Cli) -> fika::Result {
+async fn main(cli: Cli) -> fika::Result<ServerRef<Supervisor>> {
     let room = Room::new(Keys::Duplicate);
     let of_listener = room.clone();
     let children = [
@@ -63,8 +63,8 @@ async fn main(cli: Cli) -> fika::Result {
     let top = supervisor::start_link(Start::name("top"), flags, children).await?;
     println!("{}", supervisor::tree(&top).await?);
     println!("connect with: nc 127.0.0.1 {}", cli.port);
-    supervisor::run_until_stopped(&top).await?;
-    Ok(())
+    // Runs until ctrl-c.
+    Ok(top)
 }
 
 /// Accepts connections, and has the supervisor start a process for each.

@@ -580,10 +580,33 @@ pub fn info(_: TokenStream, item: TokenStream) -> TokenStream {
 /// If the command line is invalid or asks for help, the program prints a message and ends before
 /// the node starts.
 ///
+/// # A supervisor as main
+/// A `main` that returns the reference to a supervisor runs it until the supervisor ends, or until
+/// a signal stops the node. Then the supervision tree is stopped in reverse order, and after it the
+/// node:
+///
+/// ```no_run
+/// use fika::gen_server::ServerRef;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags, Supervisor};
+///
+/// # async fn work() {}
+/// #[fika::main(shutdown_time = secs(20))]
+/// async fn main() -> fika::Result<ServerRef<Supervisor>> {
+///     let worker = ChildSpec::new("worker", || async { spawn_link(work()) });
+///     Ok(supervisor::start_link(Start::name("top"), SupFlags::one_for_one(), [worker]).await?)
+/// }
+/// ```
+///
+/// The status of the program is 0 after an orderly stop, or if the supervisor ends because its
+/// significant children have done their work. It is 1 if the supervisor gives up, and a line says
+/// why. If the tree has not stopped after the setting `shutdown_time`, its processes are killed, and
+/// the program ends by the signal.
+///
 /// # Signals
 /// On Unix, ctrl-c (SIGINT) and SIGTERM stop the node. If `main` waits in
 /// `self_node().run_until_stopped()`, that future becomes ready first; `main` then has 5 s to
-/// return, and the program ends with the status that `main` returns. Otherwise the node's processes
+/// return, or the setting `shutdown_time`, and the program ends with the status that `main` returns. Otherwise the node's processes
 /// are killed, and then the program ends by the signal, as a program without a handler does: a
 /// shell reports status 130 or 143. A second signal ends the program immediately. When a process
 /// calls `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the

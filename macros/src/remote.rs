@@ -148,9 +148,13 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
         (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
     let tuple = quote_spanned!(at_name=> (#(#types,)*));
     let start = quote_spanned! {at_name=>
+        #[allow(unused_imports)]
+        use #fika::__private::NotMessage as _;
+
         let (#(#values,)*) = <#tuple as #fika::__private::Args>::decoded(__args)?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-            #fika::__private::ended(__fika_run(#(#values),*).await)
+            let value = #fika::__private::ended(__fika_run(#(#values),*).await)?;
+            ::core::result::Result::Ok(#fika::__private::Returned(value).into_message())
         }))
     };
     let constructed = quote_spanned! {at_name=>

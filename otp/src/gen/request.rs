@@ -21,7 +21,7 @@ use std::time::Duration;
 use fika_macros::{Message, receive};
 use fika_runtime::{
     Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info, self_node,
-    self_pid, send_wait, sleep, spawn, timeout, try_send,
+    self_pid, send_wait, sleep, spawn, timeout, try_self_pid, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -71,7 +71,8 @@ const COUNT_LIMIT: Duration = Duration::from_millis(20);
 /// A [`CallError`], when the request is awaited.
 ///
 /// # Panics
-/// Outside of a process, when the request is awaited.
+/// When it is awaited outside of a process. A thread that is not a process awaits it inside
+/// `Node::block_on`, and a task of another executor inside `Node::run_process`.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<'a, R, A> {
     to: &'a Address,
@@ -196,7 +197,7 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
         let State::Begin(request) = std::mem::replace(&mut self.state, State::Over) else {
             return Ok(());
         };
-        let (to, limit, me) = (self.to, self.limit, self_pid());
+        let (to, limit, me) = (self.to, self.limit, client());
         let pid = match to.whereis() {
             Some(pid) if pid == me => return Err(Why::CallingSelf),
             Some(pid) if pid.node() == me.node() => pid,
@@ -243,6 +244,17 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
             self.state = State::Slow(Box::pin(waits));
         }
     }
+}
+
+/// Returns the running process, which makes a request.
+#[track_caller]
+fn client() -> Pid {
+    try_self_pid().unwrap_or_else(|| {
+        panic!(
+            "a process makes a request, and no process runs here: on a thread, call the server \
+             inside `Node::block_on`, and in a task of another executor inside `Node::run_process`"
+        )
+    })
 }
 
 /// Calls a server whose mailbox was full: the limit includes waiting for room.
@@ -374,7 +386,7 @@ async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why
 
 /// Sends a request without waiting, for a reply that is asked for later.
 pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
-    let me = self_pid();
+    let me = client();
     let found = to.whereis();
     if let Some(pid) = found.filter(|pid| pid.node() == me.node()) {
         let (answer, waiting) = Waiting::new();

@@ -9,6 +9,8 @@ use super::decide::{self, Fate};
 use super::engine::Engine;
 use super::plan::{Deferred, End};
 use super::report;
+use super::starting::words_for;
+use crate::r#gen::behaviour::Verdict;
 
 impl Engine {
     /// Asks a child to end (SUP-7), unless it was asked before.
@@ -113,6 +115,7 @@ impl Engine {
         }
         let Some(child) = self.children.get(key) else { return };
         let (opts, pauses) = (child.opts, child.failures.is_some());
+        let id = child.id.clone().filter(|_| opts.significant);
         if decide::is_reported(opts.restart, &reason) {
             self.report(key, Some(pid), &reason, report::Event::ChildTerminated);
         }
@@ -123,6 +126,13 @@ impl Engine {
         }
         let auto = self.flags.auto_shutdown;
         if decide::shuts_down(auto, opts.significant, self.children.significant()) {
+            self.give_verdict(match reason.is_orderly() {
+                true => Verdict::Done,
+                false => {
+                    let child = words_for(id.as_ref());
+                    Verdict::Failed(format!("{child}, which is significant, ended: {reason}"))
+                }
+            });
             self.begin_end(End::Exit(ExitReason::Shutdown));
         }
     }

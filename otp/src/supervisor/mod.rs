@@ -123,7 +123,7 @@ pub use self::starter::{IntoStarted, Started};
 pub use self::supervisor_start::{
     FailedToStartChild, start_link, start_link_dynamic, start_link_simple, start_link_with,
 };
-pub use self::top::run_until_stopped;
+pub use self::top::{MainValue, SupervisorEnded, run_until_stopped};
 pub use self::tree::{Tree, tree};
 
 /// A supervisor whose children have ids and an order, in the type

@@ -4,16 +4,18 @@ use fika_runtime::{ExitReason, Pid, Term, exit_process, link, send};
 
 use super::agenda::Due;
 use super::child_error::ChildError;
-use super::child_spec::Restart;
+use super::child_spec::{ChildId, Restart};
 use super::children::{Key, State};
 use super::command::StartReply;
 use super::decide::{self, AfterFailure, Fate, Occasion, Siblings};
 use super::engine::{Engine, Retry};
+use super::flags::SupFlags;
 use super::flights::{Landed, Launch};
 use super::plan::{Deferred, End, Plan};
 use super::report;
 use super::starter::Started;
 use super::supervisor_start::FailedToStartChild;
+use crate::r#gen::behaviour::Verdict;
 use crate::r#gen::{ReplyTo, StartError};
 
 impl Engine {
@@ -138,6 +140,7 @@ impl Engine {
         let now = self.now();
         if self.intensity.exceeds(now) {
             self.report(key, None, &"shutdown", report::Event::ReachedMaxIntensity);
+            self.give_verdict(Verdict::Failed(self.too_often(key)));
             return self.begin_end(End::Exit(ExitReason::Shutdown));
         }
         match decide::siblings(self.flags.strategy) {
@@ -150,6 +153,21 @@ impl Engine {
                 let others = self.children.keys(..).filter(|other| *other != key).collect();
                 self.plan = Some(Plan::restart(others, 0));
             }
+        }
+    }
+
+    fn too_often(&self, key: Key) -> String {
+        let SupFlags { intensity, period, .. } = self.flags;
+        let child = words_for(self.children.get(key).and_then(|child| child.id.as_ref()));
+        format!(
+            "{child} failed, and a restart would exceed the intensity of {intensity} in {period:?}"
+        )
+    }
+
+    /// Notes why the supervisor ends, unless it is ending already.
+    pub(super) fn give_verdict(&self, verdict: Verdict) {
+        if !self.is_ending() {
+            self.listed.behaviour.ends(verdict);
         }
     }
 
@@ -178,4 +196,9 @@ impl Engine {
             None => self.restart(key),
         }
     }
+}
+
+/// Returns the words for a child in an error.
+pub(super) fn words_for(id: Option<&ChildId>) -> String {
+    id.map_or_else(|| "a child".to_owned(), |id| format!("the child {id}"))
 }

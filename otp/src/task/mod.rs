@@ -32,10 +32,12 @@
 //! ```
 //!
 //! A task ends when its handle is dropped or its owner ends, unless it was detached. If a task
-//! fails, the owner gets the exit reason as the result, and no exit signal.
+//! fails, the owner gets the exit reason as the result, and no exit signal. A task can run on
+//! another node: see [`Task::spawn_on`].
 //!
 //! Prior art: Elixir's `Task`.
 
+mod remote;
 mod stream;
 mod supervisor;
 
@@ -72,6 +74,8 @@ pub struct Task<T> {
     pid: Pid,
     /// `None` after the result was taken or the task was detached.
     result: Option<Waiting<Result<T, ExitReason>>>,
+    /// `None` for a task of this node.
+    there: Option<Box<remote::There>>,
 }
 
 /// The task's side of the result. Sends the exit reason if the task ends without a result.
@@ -121,7 +125,7 @@ impl<T: Send + 'static> Task<T> {
     {
         let (answer, result) = Waiting::new();
         let pid = spawn(run(self_pid(), Done(Some(answer)), work));
-        Task { pid, result: Some(result) }
+        Task { pid, result: Some(result), there: None }
     }
 
     /// Waits for the value for at most this time, and ends the task if it takes longer (Elixir's
@@ -198,16 +202,18 @@ impl<T: Send + 'static> Task<T> {
             exit_process(self.pid, ExitReason::Kill);
             ended.await;
         }
-        let last = poll_fn(|context| Poll::Ready(self.poll_result(context)));
-        match last.await {
-            Poll::Ready(Ok(value)) => Some(Ok(value)),
-            Poll::Ready(Err(_)) | Poll::Pending => None,
-        }
+        // The value of a task on another node may still be in the waiter's mailbox.
+        poll_fn(|context| self.poll_result(context)).await.ok().map(Ok)
     }
 
     fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
         let Some(result) = &mut self.result else { return Poll::Ready(Err(ExitReason::Noproc)) };
         let result = StdPin::new(result).poll(context);
+        if let Some(there) = &mut self.there
+            && result.is_pending()
+        {
+            there.poll(context);
+        }
         result.map(|result| {
             self.result = None;
             result.unwrap_or(Err(ExitReason::Killed))
@@ -239,6 +245,9 @@ impl<T> Task<T> {
     /// ```
     pub fn detach(mut self) {
         self.result = None;
+        if let Some(there) = self.there.take() {
+            there.detach();
+        }
     }
 }
 
