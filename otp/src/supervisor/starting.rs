@@ -145,11 +145,14 @@ impl Engine {
         match decide::siblings(self.flags.strategy) {
             Siblings::None => self.launch(key, Occasion::Restart, None),
             Siblings::Later => {
-                let later = self.children.keys_after(key).collect();
+                let later: Vec<Key> = self.children.keys_after(key).collect();
+                self.absorb_ends(&later);
                 self.plan = Some(Plan::restart(later, key));
             }
             Siblings::All => {
-                let others = self.children.keys(..).filter(|other| *other != key).collect();
+                let others = self.children.keys(..).filter(|other| *other != key);
+                let others: Vec<Key> = others.collect();
+                self.absorb_ends(&others);
                 self.plan = Some(Plan::restart(others, 0));
             }
         }
