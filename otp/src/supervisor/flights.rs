@@ -9,7 +9,8 @@ use std::task::{Context, Poll, Wake, Waker};
 use parking_lot::Mutex;
 
 use super::children::Key;
-use super::starter::{Outcome, Starter, Starting};
+use super::starter::{Outcome, StartFn, Starting};
+use crate::r#gen::contained::Contained;
 
 /// The starts that have not returned, by the child. A child has at most one.
 #[derive(Default)]
@@ -23,7 +24,8 @@ pub(super) struct Flights {
 }
 
 struct Flight {
-    future: Starting,
+    /// Dropped by the supervisor if it ends first.
+    future: Contained<Starting>,
     wakes: Arc<Wakes>,
     waker: Waker,
 }
@@ -63,7 +65,7 @@ impl Wake for Wakes {
 /// A start that has returned, with its function if it is needed again.
 pub(super) struct Landed {
     pub(super) key: Key,
-    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) start: Option<StartFn>,
     pub(super) outcome: Outcome,
 }
 
@@ -73,7 +75,7 @@ impl Flights {
         let wakes =
             Arc::new(Wakes { key, listed: AtomicBool::new(true), ready: self.ready.clone() });
         let waker = Waker::from(wakes.clone());
-        self.flying.insert(key, Flight { future, wakes, waker });
+        self.flying.insert(key, Flight { future: Contained::new(future), wakes, waker });
         self.batch.push_back(key);
     }
 
@@ -97,7 +99,9 @@ impl Flights {
             let Some(flight) = self.flying.get_mut(&key) else { continue };
             flight.wakes.listed.store(false, Ordering::Release);
             let mut context = Context::from_waker(&flight.waker);
-            if let Poll::Ready((start, outcome)) = flight.future.as_mut().poll(&mut context) {
+            if let Poll::Ready((start, outcome)) =
+                flight.future.get_mut().as_mut().poll(&mut context)
+            {
                 self.flying.remove(&key);
                 return Poll::Ready(Landed { key, start, outcome });
             }

@@ -9,6 +9,7 @@ use fika_macros::Message;
 use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
 use serde::{Deserialize, Serialize};
 
+use crate::r#gen::contained::Contained;
 use crate::r#gen::server_ref::Address;
 use crate::r#gen::{ServerRef, StartError, behaviour};
 
@@ -106,10 +107,16 @@ impl From<SpawnError> for StartError {
 }
 
 /// The future of a start. It returns the function, to be used again.
-pub(super) type Starting =
-    Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
+pub(super) type Starting = Pin<Box<dyn Future<Output = (Option<StartFn>, Outcome)> + Send>>;
 
 pub(super) type Outcome = Result<Started, StartError>;
+
+/// A function that starts a child, as a supervisor keeps it.
+pub(super) type StartFn = Contained<Box<dyn Starter>>;
+
+pub(super) fn start_fn(start: impl Starter + 'static) -> StartFn {
+    Contained::new(Box::new(start))
+}
 
 /// A function that starts a child.
 pub(super) trait Starter: Send {
@@ -134,7 +141,8 @@ where
     fn start(mut self: Box<Self>, again: bool) -> Starting {
         Box::pin(async move {
             let outcome = contained(|| (self.0)()).await;
-            (again.then_some(self as Box<dyn Starter>), outcome)
+            let start: StartFn = Contained::new(self);
+            (again.then_some(start), outcome)
         })
     }
 }
@@ -170,7 +178,8 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
         }
         Box::pin(async move {
             let outcome = (self.template)(self.args.clone()).await;
-            (Some(self as Box<dyn Starter>), outcome)
+            let start: StartFn = Contained::new(self);
+            (Some(start), outcome)
         })
     }
 }

@@ -1,6 +1,6 @@
 //! Starts and restarts of children.
 
-use fika_runtime::{ExitReason, Pid, Term, exit_process, link, send};
+use fika_runtime::{ExitReason, Pid, SendOpts, Term, exit_process, link, send_with};
 
 use super::agenda::Due;
 use super::child_error::ChildError;
@@ -28,7 +28,7 @@ impl Engine {
         let Some(start) = child.start.take() else { return };
         let again = occasion == Occasion::Restart;
         child.restarts += u64::from(again);
-        let future = start.start(child.opts.restart != Restart::Temporary);
+        let future = start.into_inner().start(child.opts.restart != Restart::Temporary);
         self.children.set_state(key, State::Starting { again });
         self.launches.insert(key, Launch { occasion, reply });
         self.flights.add(key, future);
@@ -168,7 +168,11 @@ impl Engine {
                 let pause = failures.failed(now, self.node.env().random());
                 self.agenda.add(now + pause, Due::Restart(key, token));
             }
-            None => send(self.me, Retry { key, token }),
+            None => {
+                let retry = Retry { key, token };
+                // A message to itself: the process exists, and the mailbox has room for it.
+                let _ = send_with(self.me, retry, SendOpts::new().beyond_limit());
+            }
         }
     }
 
