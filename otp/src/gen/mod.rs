@@ -3,6 +3,7 @@
 
 pub(crate) mod behaviour;
 pub(crate) mod call_error;
+pub(crate) mod contained;
 pub(crate) mod crash;
 pub(crate) mod reply_to;
 pub(crate) mod request;

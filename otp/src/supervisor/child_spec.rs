@@ -10,7 +10,7 @@ use fika_runtime::{Pid, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
-use super::starter::{IntoStarted, Repeat, Starter};
+use super::starter::{IntoStarted, Repeat, StartFn, start_fn};
 use crate::r#gen::Start;
 use crate::gen_server::{self, GenServer};
 
@@ -227,7 +227,7 @@ impl ChildOpts {
 #[must_use = "a specification starts nothing by itself"]
 pub struct ChildSpec {
     pub(super) id: ChildId,
-    pub(super) start: Box<dyn Starter>,
+    pub(super) start: StartFn,
     pub(super) opts: ChildOpts,
 }
 
@@ -239,7 +239,7 @@ impl ChildSpec {
         F: FnMut() -> Fut + Send + 'static,
         Fut: Future<Output: IntoStarted> + Send + 'static,
     {
-        ChildSpec { id: id.into(), start: Box::new(Repeat(start)), opts: ChildOpts::worker() }
+        ChildSpec { id: id.into(), start: start_fn(Repeat(start)), opts: ChildOpts::worker() }
     }
 
     /// Specifies a supervisor that is started by this function: permanent, with no limit to the time

@@ -8,7 +8,7 @@ use fika_runtime::{ExitReason, Pid, Reference};
 
 use super::backoff::Failures;
 use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType};
-use super::starter::Starter;
+use super::starter::StartFn;
 
 /// The number of a child. Later children have larger numbers, and a number is never used again.
 pub(super) type Key = u64;
@@ -16,7 +16,7 @@ pub(super) type Key = u64;
 pub(super) struct Child {
     pub(super) id: Option<ChildId>,
     /// `None` while the child is being started, and for a temporary child after its start.
-    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) start: Option<StartFn>,
     pub(super) opts: ChildOpts,
     pub(super) failures: Option<Box<Failures>>,
     pub(super) restarts: u64,
@@ -66,12 +66,7 @@ pub(super) struct Children {
 
 impl Children {
     /// Adds a child that does not run.
-    pub(super) fn add(
-        &mut self,
-        id: Option<ChildId>,
-        start: Box<dyn Starter>,
-        opts: ChildOpts,
-    ) -> Key {
+    pub(super) fn add(&mut self, id: Option<ChildId>, start: StartFn, opts: ChildOpts) -> Key {
         let key = self.next;
         self.next += 1;
         if let Some(id) = &id {

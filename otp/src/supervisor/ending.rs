@@ -1,5 +1,7 @@
 //! The ends of children, whether the supervisor has asked for them or not.
 
+use std::collections::VecDeque;
+
 use fika_runtime::{Down, ExitReason, Pid, exit_process, has_ended, monitor};
 
 use super::agenda::Due;
@@ -47,6 +49,8 @@ impl Engine {
     /// Handles an exit signal.
     pub(super) fn exit_signal(&mut self, from: Pid, reason: ExitReason) {
         if from == self.parent {
+            // The ends of the children are messages, too.
+            self.suspended = false;
             self.begin_end(End::Exit(reason));
         } else if let Some(key) = self.children.by_pid(from) {
             self.child_exits(key, from, reason);
@@ -135,6 +139,32 @@ impl Engine {
             });
             self.begin_end(End::Exit(ExitReason::Shutdown));
         }
+    }
+
+    /// Handles the ends of these children, which are in order, that wait for the end of a plan. A
+    /// plan or a request ends the children now, so their own ends restart nothing. (In OTP, it takes
+    /// their exit signals out of the mailbox.)
+    pub(super) fn absorb_ends(&mut self, keys: &[Key]) {
+        let is_meant = |deferred: &Deferred| match deferred {
+            Deferred::Ended(key, ..) => keys.binary_search(key).is_ok(),
+            _ => false,
+        };
+        let (ends, others): (VecDeque<_>, VecDeque<_>) =
+            std::mem::take(&mut self.deferred).into_iter().partition(is_meant);
+        self.deferred = others;
+        for end in ends {
+            if let Deferred::Ended(key, pid, reason) = end {
+                self.has_stopped(key, pid, &reason);
+            }
+        }
+    }
+
+    /// Returns the process of a child whose end waits for the end of a plan.
+    pub(super) fn waiting_end(&self, key: Key) -> Option<Pid> {
+        self.deferred.iter().find_map(|deferred| match deferred {
+            Deferred::Ended(of, pid, _) if *of == key => Some(*pid),
+            _ => None,
+        })
     }
 
     /// Takes the actions that are due.

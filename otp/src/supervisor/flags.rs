@@ -180,7 +180,7 @@ impl SupFlags {
 /// assert_eq!(reason.get(), Some(SpecError::DuplicateId("a".into())));
 /// # }
 /// ```
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::SpecError")]
 #[non_exhaustive]
 pub enum SpecError {
@@ -214,6 +214,13 @@ impl fmt::Display for SpecError {
                  set it to `AnySignificant` or `AllSignificant`"
             ),
         }
+    }
+}
+
+/// The text that an exit reason shows.
+impl fmt::Debug for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::children::Key;
 use super::command::StartReply;
 use super::decide::Occasion;
-use super::starter::{Outcome, Starter, Starting};
+use super::starter::{Outcome, StartFn, Starting};
 use crate::r#gen::ReplyTo;
 
 /// The starts that have not returned. A child has at most one.
@@ -78,7 +78,7 @@ impl Wake for Wakes {
 pub(super) struct Landed {
     pub(super) key: Key,
     pub(super) launch: Launch,
-    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) start: Option<StartFn>,
     pub(super) outcome: Outcome,
 }
 

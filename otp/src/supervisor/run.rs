@@ -21,7 +21,7 @@ use super::plan::End;
 use super::requests::{
     CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren,
 };
-use super::starter::{TemplateFn, Templated};
+use super::starter::{TemplateFn, Templated, start_fn};
 use crate::r#gen::behaviour::{Listed, Work};
 use crate::r#gen::start::{StartName, settle};
 use crate::r#gen::wire::{LocalCall, RemoteCall};
@@ -47,7 +47,7 @@ pub(super) type Opened = Option<(NewChild, ReplyTo<StartReply>)>;
 pub(super) fn opener<A: Message + Clone>(template: TemplateFn<A>, opts: ChildOpts) -> Opener {
     Box::new(move |message| {
         Ok(open::<A, StartReply>(message)?.map(|(args, reply)| {
-            let start = Box::new(Templated { template: template.clone(), args });
+            let start = start_fn(Templated { template: template.clone(), args });
             (NewChild { id: None, start, opts }, reply)
         }))
     })

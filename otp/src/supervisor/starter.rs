@@ -10,6 +10,7 @@ use fika_macros::Message;
 use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
 use serde::{Deserialize, Serialize};
 
+use crate::r#gen::contained::Contained;
 use crate::r#gen::server_ref::Address;
 use crate::r#gen::{ServerRef, StartError, behaviour};
 
@@ -145,27 +146,39 @@ impl From<SpawnError> for StartError {
 }
 
 /// The future of a start. It returns the function if it has it, to be used again.
-type StartFuture = Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
+type StartFuture = Pin<Box<dyn Future<Output = (Option<StartFn>, Outcome)> + Send>>;
 
 /// A start that has not returned.
 pub(super) struct Starting {
-    future: StartFuture,
+    /// Dropped by the supervisor if it ends first.
+    future: Contained<StartFuture>,
     /// The function, if it is needed again and the future does not have it.
-    function: Option<Box<dyn Starter>>,
+    function: Option<StartFn>,
 }
 
 impl Starting {
+    fn new(future: StartFuture, function: Option<StartFn>) -> Starting {
+        Starting { future: Contained::new(future), function }
+    }
+
     /// Returns the function, if it is needed again, and the outcome.
     pub(super) fn poll(
         &mut self,
         context: &mut Context<'_>,
-    ) -> Poll<(Option<Box<dyn Starter>>, Outcome)> {
-        let returned = self.future.as_mut().poll(context);
+    ) -> Poll<(Option<StartFn>, Outcome)> {
+        let returned = self.future.get_mut().as_mut().poll(context);
         returned.map(|(function, outcome)| (function.or_else(|| self.function.take()), outcome))
     }
 }
 
 pub(super) type Outcome = Result<Started, StartError>;
+
+/// A function that starts a child, as a supervisor keeps it.
+pub(super) type StartFn = Contained<Box<dyn Starter>>;
+
+pub(super) fn start_fn(start: impl Starter + 'static) -> StartFn {
+    Contained::new(Box::new(start))
+}
 
 /// A function that starts a child.
 pub(super) trait Starter: Send {
@@ -190,9 +203,10 @@ where
     fn start(mut self: Box<Self>, again: bool) -> Starting {
         let future = Box::pin(async move {
             let outcome = contained(|| (self.0)()).await;
-            (again.then_some(self as Box<dyn Starter>), outcome)
+            let start: StartFn = Contained::new(self);
+            (again.then_some(start), outcome)
         });
-        Starting { future, function: None }
+        Starting::new(future, None)
     }
 }
 
@@ -222,9 +236,9 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
     fn start(self: Box<Self>, again: bool) -> Starting {
         if !again {
             let Templated { template, args } = *self;
-            return Starting { future: template(args), function: None };
+            return Starting::new(template(args), None);
         }
         let future = (self.template)(self.args.clone());
-        Starting { future, function: Some(self) }
+        Starting::new(future, Some(Contained::new(self)))
     }
 }

@@ -1,6 +1,6 @@
 //! Starts and restarts of children.
 
-use fika_runtime::{ExitReason, Pid, Term, exit_process, link, send};
+use fika_runtime::{ExitReason, Pid, SendOpts, Term, exit_process, link, send_with};
 
 use super::agenda::Due;
 use super::child_error::ChildError;
@@ -30,7 +30,7 @@ impl Engine {
         let Some(start) = child.start.take() else { return };
         let again = occasion == Occasion::Restart;
         child.restarts += u64::from(again);
-        let future = start.start(child.opts.restart != Restart::Temporary);
+        let future = start.into_inner().start(child.opts.restart != Restart::Temporary);
         self.children.set_state(key, State::Starting { again });
         self.flights.add(key, Launch { occasion, reply }, future);
     }
@@ -146,11 +146,14 @@ impl Engine {
         match decide::siblings(self.flags.strategy) {
             Siblings::None => self.launch(key, Occasion::Restart, None),
             Siblings::Later => {
-                let later = self.children.keys_after(key).collect();
+                let later: Vec<Key> = self.children.keys_after(key).collect();
+                self.absorb_ends(&later);
                 self.plan = Some(Plan::restart(later, key));
             }
             Siblings::All => {
-                let others = self.children.keys(..).filter(|other| *other != key).collect();
+                let others = self.children.keys(..).filter(|other| *other != key);
+                let others: Vec<Key> = others.collect();
+                self.absorb_ends(&others);
                 self.plan = Some(Plan::restart(others, 0));
             }
         }
@@ -181,7 +184,11 @@ impl Engine {
                 let pause = failures.failed(now, self.node.env().random());
                 self.agenda.add(now + pause, Due::Restart(key, token));
             }
-            None => send(self.me, Retry { key, token }),
+            None => {
+                let retry = Retry { key, token };
+                // A message to itself: the process exists, and the mailbox has room for it.
+                let _ = send_with(self.me, retry, SendOpts::new().beyond_limit());
+            }
         }
     }
 

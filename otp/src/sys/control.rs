@@ -10,6 +10,7 @@ use fika_runtime::{Envelope, Exit, ExitReason, Pid, open_message, self_node, sel
 use super::debug::Debug;
 use super::wire::{Event, Install, OnState, OnStateDone, Status, System, SystemReply};
 use crate::r#gen::behaviour;
+use crate::r#gen::contained::discard;
 use crate::r#gen::wire::{LocalCall, Refused, head_of};
 
 /// The action that a system message asks of the process's loop.
@@ -45,6 +46,7 @@ pub(crate) fn refuse(message: Envelope) {
     if let Some(head) = head_of(&message) {
         fika_runtime::send(head.proxy, Refused);
     }
+    discard(message);
 }
 
 /// Handles system messages in a process that is written by hand (OTP's `sys:handle_system_msg/6`).
