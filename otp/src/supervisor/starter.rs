@@ -162,10 +162,7 @@ impl Starting {
     }
 
     /// Returns the function, if it is needed again, and the outcome.
-    pub(super) fn poll(
-        &mut self,
-        context: &mut Context<'_>,
-    ) -> Poll<(Option<StartFn>, Outcome)> {
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Option<StartFn>, Outcome)> {
         let returned = self.future.get_mut().as_mut().poll(context);
         returned.map(|(function, outcome)| (function.or_else(|| self.function.take()), outcome))
     }
