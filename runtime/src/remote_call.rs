@@ -68,6 +68,19 @@ impl RemoteCall {
     }
 
     /// Returns the name of the function.
+    ///
+    /// ```
+    /// # extern crate fika_runtime as fika;
+    /// # use fika::RemoteCall;
+    /// # use fika_macros::remote;
+    /// #[remote(name = "shop::greet")]
+    /// async fn greet(name: String) {
+    ///     println!("hello, {name}");
+    /// }
+    ///
+    /// assert_eq!(RemoteCall::new(&greet("Ann".to_owned()))?.name(), "shop::greet");
+    /// # Ok::<(), fika::EncodeError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.0 {
