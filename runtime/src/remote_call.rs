@@ -44,8 +44,9 @@ use crate::remote::{BoxFuture, RemoteFn};
 /// ```
 ///
 /// A node without the function can't decode a `RemoteCall`. As the argument of a `#[remote]`
-/// function, it makes the request fail with [`SpawnError::Notsup`](crate::SpawnError::Notsup), as if the function itself were
-/// missing. A call that has arrived on another node can only be run there, and not be sent further.
+/// function, it makes the request fail with [`SpawnError::Notsup`](crate::SpawnError::Notsup), as
+/// if the function itself were missing. A call that has arrived on another node can only be run
+/// there, and not be sent further.
 #[must_use = "a call does nothing until it is sent or run"]
 pub struct RemoteCall(State);
 
