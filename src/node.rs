@@ -527,7 +527,8 @@ impl Node {
     ///
     /// In a process of the node, the future is ready as soon as a stop is requested; the process
     /// then has up to 5 s, or the node's [`shutdown_time`](NodeBuilder::shutdown_time), to clean up
-    /// and end. In a future of any other executor, it is ready when the node has stopped. A thread calls [`wait`](RunUntilStopped::wait) on it instead.
+    /// and end. In a future of any other executor, it is ready when the node has stopped. A thread
+    /// calls [`wait`](RunUntilStopped::wait) on it instead.
     ///
     /// ```
     /// use fika::prelude::*;

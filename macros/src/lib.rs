@@ -606,11 +606,11 @@ pub fn info(_: TokenStream, item: TokenStream) -> TokenStream {
 /// # Signals
 /// On Unix, ctrl-c (SIGINT) and SIGTERM stop the node. If `main` waits in
 /// `self_node().run_until_stopped()`, that future becomes ready first; `main` then has 5 s to
-/// return, or the setting `shutdown_time`, and the program ends with the status that `main` returns. Otherwise the node's processes
-/// are killed, and then the program ends by the signal, as a program without a handler does: a
-/// shell reports status 130 or 143. A second signal ends the program immediately. When a process
-/// calls `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the
-/// node leaves signals alone.
+/// return, or the setting `shutdown_time`, and the program ends with the status that `main`
+/// returns. Otherwise the node's processes are killed, and then the program ends by the signal, as
+/// a program without a handler does: a shell reports status 130 or 143. A second signal ends the
+/// program immediately. When a process calls `self_node().stop()`, the program ends with status 0.
+/// With `stop_on_signals = false` the node leaves signals alone.
 ///
 /// ```no_run
 /// # use fika::prelude::*;

@@ -306,9 +306,10 @@ impl Node {
     ///   thread has to end, too;
     /// - for a node in a simulation, which goes on only when the simulation does.
     ///
-    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have some time to
-    /// end by themselves: 5 s, or the node's [`shutdown_time`](NodeBuilder::shutdown_time). Then the node's [services](crate::NodeService) are stopped,
-    /// connections are closed, all processes are killed, and the threads end.
+    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have some time
+    /// to end by themselves: 5 s, or the node's [`shutdown_time`](NodeBuilder::shutdown_time). Then
+    /// the node's [services](crate::NodeService) are stopped, connections are closed, all processes
+    /// are killed, and the threads end.
     pub fn stop(&self) -> bool {
         self.0.stop()
     }
@@ -327,9 +328,9 @@ impl Node {
     ///
     /// In a process of the node, the future is ready as soon as a stop is requested. A process that
     /// is waiting at that moment has up to 5 s, or the node's
-    /// [`shutdown_time`](NodeBuilder::shutdown_time), to clean up and end before anything is killed.
-    /// In a future of any other executor, it is ready when the node has stopped. A thread calls
-    /// [`wait`](RunUntilStopped::wait) on it instead.
+    /// [`shutdown_time`](NodeBuilder::shutdown_time), to clean up and end before anything is
+    /// killed. In a future of any other executor, it is ready when the node has stopped. A thread
+    /// calls [`wait`](RunUntilStopped::wait) on it instead.
     pub fn run_until_stopped(&self) -> RunUntilStopped {
         RunUntilStopped::new(self.clone())
     }

@@ -44,8 +44,9 @@ use crate::remote::{BoxFuture, RemoteFn};
 /// ```
 ///
 /// A node without the function can't decode a `RemoteCall`. As the argument of a `#[remote]`
-/// function, it makes the request fail with [`SpawnError::Notsup`](crate::SpawnError::Notsup), as if the function itself were
-/// missing. A call that has arrived on another node can only be run there, and not be sent further.
+/// function, it makes the request fail with [`SpawnError::Notsup`](crate::SpawnError::Notsup), as
+/// if the function itself were missing. A call that has arrived on another node can only be run
+/// there, and not be sent further.
 #[must_use = "a call does nothing until it is sent or run"]
 pub struct RemoteCall(State);
 
@@ -68,6 +69,19 @@ impl RemoteCall {
     }
 
     /// Returns the name of the function.
+    ///
+    /// ```
+    /// # extern crate fika_runtime as fika;
+    /// # use fika::RemoteCall;
+    /// # use fika_macros::remote;
+    /// #[remote(name = "shop::greet")]
+    /// async fn greet(name: String) {
+    ///     println!("hello, {name}");
+    /// }
+    ///
+    /// assert_eq!(RemoteCall::new(&greet("Ann".to_owned()))?.name(), "shop::greet");
+    /// # Ok::<(), fika::EncodeError>(())
+    /// ```
     #[must_use]
     pub fn name(&self) -> &'static str {
         match &self.0 {

@@ -76,7 +76,16 @@ pub(crate) const LAYERS: &[Layers] = &[
             &["scheduler"],
             &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
             &["table"],
-            &["block_on", "context", "node", "process", "stepper", "stop"],
+            &[
+                "block_on",
+                "context",
+                "node",
+                "process",
+                "remote_call",
+                "run_process",
+                "stepper",
+                "stop",
+            ],
             &["otp"],
             // Models that combine several parts.
             &["models"],

@@ -40,6 +40,7 @@
 mod remote;
 mod stream;
 mod supervisor;
+mod waiter;
 
 use std::fmt;
 use std::future::{Future, IntoFuture, poll_fn};
@@ -75,7 +76,7 @@ pub struct Task<T> {
     /// `None` after the result was taken or the task was detached.
     result: Option<Waiting<Result<T, ExitReason>>>,
     /// `None` for a task of this node.
-    there: Option<Box<remote::There>>,
+    there: Option<Box<waiter::There>>,
 }
 
 /// The task's side of the result. Sends the exit reason if the task ends without a result.

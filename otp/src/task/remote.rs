@@ -11,29 +11,25 @@
 //! before the end is already in the waiter's mailbox then.
 
 use std::future::{Future, poll_fn};
-use std::pin::{Pin as StdPin, pin};
-use std::task::{Context, Poll};
+use std::pin::pin;
+use std::task::Poll;
 
 use fika_macros::{Message, receive, remote};
 use fika_runtime::{
-    Dest, Down, EncodeError, Ended, ExitReason, Message, Node, NodeName, Outcome, Pid, RemoteCall,
+    Dest, Down, EncodeError, Ended, ExitReason, Message, NodeName, Outcome, Pid, RemoteCall,
     RemoteFn, SpawnError, Term, Waiting, catch_exit, exit_async, monitor, self_node, self_pid,
     send, set_label, spawn, whereis,
 };
 use serde::{Deserialize, Serialize};
 
 use super::supervisor::{TaskSupervisor, adopt};
+use super::waiter::{Gone, There, Waiter};
 use super::{Done, Task};
 
 /// The outcome of a task, on its way to the waiter.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::task::Outcome")]
 struct Finished(Result<Term, ExitReason>);
-
-/// Tells the waiter that the task has ended.
-#[derive(Message)]
-#[message(local)]
-struct Gone(ExitReason);
 
 /// The supervisor of a task, on the task's node.
 #[derive(Debug, Serialize, Deserialize, Message)]
@@ -42,47 +38,6 @@ enum Under {
     Nobody,
     Pid(Pid),
     Name(String),
-}
-
-/// The part of a handle that only a task on another node has.
-pub(super) struct There {
-    /// The end of the task, until it is seen.
-    ended: Option<Ended>,
-    waiter: Waiter,
-}
-
-impl There {
-    /// Tells the waiter if the task has ended.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) {
-        if let Some(ended) = &mut self.ended
-            && let Poll::Ready(reason) = StdPin::new(ended).poll(context)
-        {
-            self.ended = None;
-            // The waiter has ended if it has the value.
-            let _ = self.waiter.node.send(self.waiter.pid, Gone(reason));
-        }
-    }
-
-    /// Lets the waiter run without a handle.
-    pub(super) fn detach(mut self) {
-        self.waiter.is_detached = true;
-    }
-}
-
-/// The process that waits for the value. It is killed when this value is dropped, also by a process
-/// that ends and by a thread.
-struct Waiter {
-    node: Node,
-    pid: Pid,
-    is_detached: bool,
-}
-
-impl Drop for Waiter {
-    fn drop(&mut self) {
-        if !self.is_detached {
-            self.node.exit_process(self.pid, ExitReason::Kill);
-        }
-    }
 }
 
 impl<T: Message> Task<T> {
@@ -196,10 +151,10 @@ async fn start<T: Message>(
     let (answer, result) = Waiting::new();
     let (owner, name) = (self_pid(), function.name());
     let pid = spawn(wait_in_place::<T>(owner, Done(Some(answer)), name));
-    let waiter = Waiter { node: self_node(), pid, is_detached: false };
-    let (pid, ended) = Ended::spawn_on(node, run_there(call, waiter.pid, under)).await?;
-    let there = There { ended: Some(ended), waiter };
-    Ok(Task { pid, result: Some(result), there: Some(Box::new(there)) })
+    let waiter = Waiter::new(pid);
+    let (pid, ended) = Ended::spawn_on(node, run_there(call, waiter.pid(), under)).await?;
+    let there = Some(Box::new(There::new(ended, waiter)));
+    Ok(Task { pid, result: Some(result), there })
 }
 
 async fn refuse<T>(error: EncodeError) -> T {
@@ -240,17 +195,17 @@ async fn run_there(call: RemoteCall, waiter: Pid, under: Under) -> Result<(), Ex
 
 /// Waits for the value in place of the owner.
 async fn wait_in_place<T: Message>(owner: Pid, done: Done<T>, function: &'static str) {
+    let unread = || {
+        let why =
+            format!("the value of `{function}` can't be read: run the same program on both nodes");
+        ExitReason::Error(why.into())
+    };
     let owned = monitor(owner);
     receive! {
-        Finished(Ok(value)) => {
-            let other = || {
-                let why = format!("the value of `{function}` has another type on the task's node: \
-                                   run the same program on both nodes");
-                ExitReason::Error(why.into())
-            };
-            done.give(value.get().ok_or_else(other));
-        },
+        Finished(Ok(value)) => done.give(value.get().ok_or_else(unread)),
         Finished(Err(reason)) => done.give(Err(reason)),
+        // A task that ends normally has sent its value.
+        Gone(ExitReason::Normal) => done.give(Err(unread())),
         Gone(reason) => done.give(Err(reason)),
         Down { monitor, .. } if monitor == owned => {},
     }
