@@ -361,6 +361,7 @@ pub(crate) const OWN_BINARIES: &[(&str, &str)] = &[
     ("message_tags", "two message types have one tag, so no node of the program can get a name"),
     ("net_panics", "installs a global tracing subscriber, and reads the log of all nodes"),
     ("net_reports", "installs a global tracing subscriber that uses the nodes which report to it"),
+    ("otp_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
     ("runtime_fairness", "measures how long processes wait, and reads the log of all nodes"),
     ("runtime_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
 ];

@@ -14,7 +14,6 @@ mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};
-pub(crate) use reply_to::Unanswered;
 pub use reply_to::{Caller, ReplyTo};
 pub(crate) use request::name;
 pub use request::{CALL_TIMEOUT, Calling, Request};

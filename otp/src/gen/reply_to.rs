@@ -126,10 +126,6 @@ impl<A: Message> ReplyTo<A> {
         self.settle(Ok(value));
     }
 
-    pub(crate) fn refuse(mut self, why: Unanswered) {
-        self.settle(Err(why));
-    }
-
     /// Returns whether the caller no longer waits. Always `false` for a caller on another node, of
     /// which this is not known.
     #[must_use]

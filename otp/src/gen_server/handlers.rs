@@ -18,7 +18,7 @@ use super::GenServer;
 use super::next::{Next, Reply};
 use crate::r#gen::behaviour::{Behaviour, Work};
 use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of};
-use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
+use crate::r#gen::{Caller, ReplyTo, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
 ///
@@ -341,7 +341,8 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
             }
             // The caller gets the exit reason after the server has ended.
             (None, Some(from)) if handled.next.stops() => handled.unanswered = Some(Box::new(from)),
-            (None, Some(from)) => from.refuse(Unanswered::Dropped),
+            // The drop tells the caller that there is no reply.
+            (None, Some(from)) => drop(from),
             (_, None) => {}
         }
         Ok(handled)

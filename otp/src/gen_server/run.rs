@@ -309,7 +309,7 @@ fn report_unexpected(message: &Envelope) {
     rate.0.line(node.env().now(), |left_out| {
         let message = fika_runtime::printable(message.type_name());
         report!(
-            warn, %pid, message = %message, left_out,
+            warn, %pid, message_type = %message, left_out,
             "a server dropped a message that it does not list"
         );
     });

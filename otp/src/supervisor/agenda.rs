@@ -40,3 +40,27 @@ impl Agenda {
         self.0.pop().map(|Reverse((_, due))| due)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Actions are taken in the order of their times, and none before its time.
+    #[test]
+    fn an_action_is_taken_when_it_is_due() {
+        let at = |ms| Time::new(Duration::from_millis(ms));
+        let mut agenda = Agenda::default();
+        agenda.add(at(20), Due::Kill(1, 1));
+        agenda.add(at(10), Due::LeaveStart(2));
+        agenda.add(at(20), Due::Restart(3, 1));
+        assert_eq!(agenda.next(), Some(at(10)));
+        assert_eq!(agenda.take(at(9)), None);
+        assert_eq!(agenda.take(at(10)), Some(Due::LeaveStart(2)));
+        assert_eq!(agenda.take(at(10)), None);
+        assert_eq!(agenda.take(at(25)), Some(Due::Kill(1, 1)));
+        assert_eq!(agenda.take(at(25)), Some(Due::Restart(3, 1)));
+        assert_eq!((agenda.take(at(25)), agenda.next()), (None, None));
+    }
+}

@@ -506,3 +506,23 @@ pub struct ChildCount {
     /// The children that are workers, running or not.
     pub workers: usize,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_equals_its_text() {
+        let id = ChildId::from("a");
+        assert!(id == "a" && id != "b");
+        assert!(id == *"a" && id != *"b");
+        assert_eq!(format!("{id} {id:?} {}", id.as_str()), "\"a\" \"a\" a");
+    }
+
+    #[test]
+    fn a_template_shows_its_options() {
+        let template = Template::new(|(): ()| async { Err::<Pid, _>(crate::StartError::Ignored) });
+        let shown = format!("{:?}", template.restart(Restart::Transient));
+        assert!(shown.contains("restart: Transient"), "{shown}");
+    }
+}

@@ -24,7 +24,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fika_macros::Message;
-use fika_runtime::{ExitReason, Node, Pid, Sleep, Time};
+use fika_runtime::{ExitReason, Name, Node, Pid, Sleep, Time};
 
 use super::agenda::Agenda;
 use super::child_error::ChildRef;
@@ -49,6 +49,8 @@ pub(super) struct Retry {
 pub(super) struct Engine {
     pub(super) node: Node,
     pub(super) me: Pid,
+    /// Its name on its node, for reports.
+    pub(super) name: Option<Name>,
     pub(super) parent: Pid,
     pub(super) flags: SupFlags,
     /// Whether children have ids. Otherwise, the supervisor is a simple or a dynamic one.
@@ -79,6 +81,7 @@ impl Engine {
     pub(super) fn new(
         listed: Listed,
         ack: InitAck<()>,
+        name: Option<Name>,
         flags: SupFlags,
         keyed: bool,
         idle: Option<Duration>,
@@ -86,6 +89,7 @@ impl Engine {
         Engine {
             node: fika_runtime::self_node(),
             me: fika_runtime::self_pid(),
+            name,
             parent: ack.starter,
             flags,
             keyed,
@@ -123,6 +127,11 @@ impl Engine {
         }
     }
 
+    pub(super) fn reporter(&self) -> report::Reporter<'_> {
+        let name = self.name.as_ref();
+        report::Reporter { node: &self.node, supervisor: self.me, name }
+    }
+
     pub(super) fn report(
         &self,
         key: Key,
@@ -131,7 +140,7 @@ impl Engine {
         event: report::Event,
     ) {
         if let Some(child) = self.children.get(key) {
-            report::child(&self.node, self.me, child, pid, reason, event);
+            self.reporter().failed(child, pid, reason, event);
         }
     }
 }

@@ -82,11 +82,13 @@ impl Engine {
         link(pid);
         self.children.set_state(key, State::Running(pid));
         let now = self.now();
-        if let Some(child) = self.children.get_mut(key) {
-            if let Some(failures) = &mut child.failures {
-                failures.started(now);
-            }
-            report::started(self.me, child, pid);
+        if let Some(child) = self.children.get_mut(key)
+            && let Some(failures) = &mut child.failures
+        {
+            failures.started(now);
+        }
+        if let Some(child) = self.children.get(key) {
+            self.reporter().started(child, pid);
         }
         if let Some(reason) = self.early.remove(&pid) {
             self.child_exits(key, pid, reason);
