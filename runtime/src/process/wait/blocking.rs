@@ -22,6 +22,8 @@ pub(crate) enum Blocking {
     OfProgram,
     /// Calls of the node's services. A call that no process waits for any more does not begin.
     OfService(Urgency),
+    /// Calls that read from a connection.
+    OfReader,
 }
 
 impl Blocking {
@@ -80,10 +82,29 @@ where
     let mut begun = context::process("run_lookup", |me| {
         let kind = match Blocking::of(me) {
             Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
-            kind @ Blocking::OfService(_) => kind,
+            kind => kind,
         };
         SpawnBlocking::begin(me, kind, call)
     });
+    poll_fn(|context| begun.poll_result(context)).await
+}
+
+/// Runs a call that reads from a connection on a thread for such calls. If the process ends before
+/// the call does, the result is dropped on that thread.
+///
+/// # Errors
+/// `system_limit` if the system refuses a thread. If the call panics, the panic as an exit reason.
+///
+/// # Panics
+/// Outside of a process.
+#[doc(hidden)]
+pub async fn run_reader<T, F>(call: F) -> Result<T, ExitReason>
+where
+    T: Send + 'static,
+    F: FnOnce() -> T + Send + 'static,
+{
+    let begun =
+        context::process("run_reader", |me| SpawnBlocking::begin(me, Blocking::OfReader, call));
     poll_fn(|context| begun.poll_result(context)).await
 }
 
