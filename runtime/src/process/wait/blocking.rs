@@ -103,7 +103,7 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let begun =
+    let mut begun =
         context::process("run_reader", |me| SpawnBlocking::begin(me, Blocking::OfReader, call));
     poll_fn(|context| begun.poll_result(context)).await
 }
