@@ -23,8 +23,9 @@ use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the request `{R}`",
-    note = "a server handles a request by `impl HandleCall<{R}>`, and lists `Call<{R}>` in its \
-            `Receives`"
+    note = "a server handles a request by a function with `#[call]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCall<{R}>`, and \
+            `Call<{R}>` in its `Receives`"
 )]
 pub trait HandleCall<R: Message>: GenServer {
     /// The type of the reply.
@@ -41,8 +42,9 @@ pub trait HandleCall<R: Message>: GenServer {
 /// Handles the requests of type `R` that get no reply (OTP's `handle_cast/2`).
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the cast `{R}`",
-    note = "a server handles a cast by `impl HandleCast<{R}>`, and lists `Cast<{R}>` in its \
-            `Receives`"
+    note = "a server handles a cast by a function with `#[cast]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCast<{R}>`, and \
+            `Cast<{R}>` in its `Receives`"
 )]
 pub trait HandleCast<R: Message>: GenServer {
     /// Handles one request.
@@ -51,12 +53,22 @@ pub trait HandleCast<R: Message>: GenServer {
 
 /// Handles the messages of type `M` that were sent without `call` and `cast`, such as a `Down` (OTP's
 /// `handle_info/2`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for the message `{M}`",
+    note = "a server handles a message by a function with `#[info]` in its block with \
+            `#[gen_server]`; or by `impl HandleInfo<{M}>`, and `Info<{M}>` in its `Receives`"
+)]
 pub trait HandleInfo<M: Message>: GenServer {
     /// Handles one message.
     fn handle_info(&mut self, message: M) -> impl Future<Output = Next> + Send;
 }
 
 /// Does work that a callback has put off by [`Next::proceed`] (OTP's `handle_continue/2`).
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `handle_continue` for a `{M}`",
+    note = "write it in the block with `#[gen_server]`; or write `impl HandleContinue<{M}>`, and \
+            `Continue<{M}>` in the server's `Receives`"
+)]
 pub trait HandleContinue<M: Send + 'static>: GenServer {
     /// Does the work.
     fn handle_continue(&mut self, value: M) -> impl Future<Output = Next> + Send;

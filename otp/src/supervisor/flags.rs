@@ -108,7 +108,7 @@ impl SupFlags {
 
 /// The reason why flags or child specifications were refused (OTP's `{supervisor_data, _}` and
 /// `{start_spec, _}`). It is the term of the exit reason of a supervisor that did not start.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::SpecError")]
 #[non_exhaustive]
 pub enum SpecError {
@@ -142,6 +142,13 @@ impl fmt::Display for SpecError {
                  set it to `AnySignificant` or `AllSignificant`"
             ),
         }
+    }
+}
+
+/// The text that an exit reason shows.
+impl fmt::Debug for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }
 
