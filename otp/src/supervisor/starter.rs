@@ -38,11 +38,13 @@ impl Started {
     }
 }
 
-/// The result of a function that starts a child: the pid or the [`ServerRef`] of a process, also in
-/// a pair with extra information; or a `Result` of them.
+/// The result of a function that starts a child: the pid, the [`ServerRef`] or the client of a
+/// process, also in a pair with extra information; or a `Result` of them.
 #[diagnostic::on_unimplemented(
     message = "a function that starts a child can't return a `{Self}`",
-    note = "it returns the `Pid` or the `ServerRef` of the process, or a `Result` of them"
+    note = "it returns the `Pid`, the `ServerRef` or the client of the process that it has started, or a \
+            `Result` of them",
+    note = "to run an `async fn work()` as a child, write `ChildSpec::process(id, work)`"
 )]
 pub trait IntoStarted {
     /// Converts it.
