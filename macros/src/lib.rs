@@ -441,10 +441,10 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[info] async fn NAME(&mut self, message: M)` | handles messages of type `M` that come by `send`, such as a `Down`. It returns what a `#[cast]` returns |
 /// | `async fn handle_continue(&mut self, work: W) -> Next` | does what a callback has put off by `Next::proceed` |
 /// | `async fn terminate(&mut self, reason: &ExitReason)` | cleans up |
-/// | `fn format_status(&self) -> String` | the state in reports |
+/// | `fn format_status(&self) -> String` | the state in reports. Without it, reports have the beginning of the state's `Debug` text, if it has `Debug` |
 ///
-/// All other items stay as they are, and so do these functions: they can be called like any other,
-/// in a handler or in a test. A `#[call]` that replies later takes its caller as an argument of type
+/// A handler may take `&self` if the server is `Sync`. All other items stay as they are, and so do these
+/// functions: they can be called like any other, in a handler or in a test. A `#[call]` that replies later takes its caller as an argument of type
 /// `&mut Caller<'_, T>`, at any place.
 ///
 /// # The client
@@ -455,8 +455,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The client is a message. It derefs to the server's [`ServerRef`], and is made from one by `From`.
 /// `Counter::start`, `start_link` and `start_monitor` start a server and return its client. They take
-/// a [`Start`], and the arguments of `init`. `Counter::at` returns the client of a server by its pid,
-/// its name, or its name and node; `Counter::via`, by its name in a registry.
+/// a [`Start`], and the arguments of `init`. `Counter::child_spec("counter", Start::new(), 5)` specifies
+/// the server as a child of a supervisor, if its arguments are `Clone`. `Counter::at` returns the client
+/// of a server by its pid, its name, or its name and node; `Counter::via`, by its name in a registry.
 ///
 /// # On another node
 /// Each argument and each reply is a [`Message`], and is encoded as such. So a server of the same
@@ -480,6 +481,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - a block without `init`, or with two, or of a trait;
 /// - a handler that is not `async`, that has no `&mut self` or `&self`, or that is generic itself;
 /// - an argument that borrows, or that is not a message; a reply that is not a message;
+/// - a type parameter without a bound;
 /// - more than 12 arguments; a function with the name of one that the attribute makes.
 ///
 /// [`Request`]: https://docs.rs/fika/latest/fika/gen_server/struct.Request.html

@@ -26,5 +26,6 @@ pub use gen_server::GenServer;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::r#gen::behaviour::Behaviour;
-    pub use crate::gen_server::{Handled, Kind, RequestName};
+    pub use crate::gen_server::{Handled, Kind, NoDebug, RequestName, State};
+    pub use crate::supervisor::{StartArgs, child_spec};
 }

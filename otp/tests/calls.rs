@@ -126,7 +126,9 @@ async fn circle(servers: Vec<Ref>) -> CallError {
             assert!(error.cycle().iter().any(|hop| hop.caller == pid), "{error}");
             assert!(error.to_string().contains(&pid.to_string()), "{error}");
         }
-        assert!(error.to_string().contains("deadlock") && error.to_string().contains("Get"));
+        let text = error.to_string();
+        assert!(text.contains("deadlock") && text.contains("Get"));
+        assert_eq!(text.matches(", which waits in `").count(), servers.len() - 1, "{text}");
     }
     assert_eq!(first.call(Get).await.unwrap(), 7, "it goes on");
     errors.swap_remove(0)

@@ -21,10 +21,13 @@ pub(crate) fn functions(server: &Server, found: &Fika) -> TokenStream {
         start(server, found, "start_link", client),
         start(server, found, "start_monitor", &quote!((#client, #reference))),
     ];
+    let child_spec = child_spec(server, fika);
     quote! {
         #[allow(private_interfaces, private_bounds)]
         impl #parameters #ty #where_clause {
             #(#starts)*
+
+            #child_spec
 
             /// Returns the client of the server with this pid, with this name on this node, or with
             /// this name on another node.
@@ -87,6 +90,34 @@ fn start(server: &Server, found: &Fika, name: &str, started: &TokenStream) -> To
             #(#names: #types),*
         ) -> ::core::result::Result<#started, #gs::StartError> {
             #result
+        }
+    }
+}
+
+/// The function that specifies the server as a child of a supervisor.
+fn child_spec(server: &Server, fika: &TokenStream) -> TokenStream {
+    let Init { vis, docs, args, .. } = &server.init;
+    let (names, types) = of_args(args);
+    let id = Ident::new("id", Span::mixed_site());
+    let opts = Ident::new("opts", Span::mixed_site());
+    let private = quote!(#fika::__private::otp);
+    let sup = quote!(#fika::supervisor);
+    quote! {
+        /// Specifies the server as a child of a supervisor: permanent, with 5 seconds to end. Each
+        /// start gets a clone of the arguments.
+        ///
+        #(#docs)*
+        #[allow(dead_code, clippy::too_many_arguments)]
+        #vis fn child_spec<__Id>(
+            #id: __Id,
+            #opts: #fika::gen_server::Start,
+            #(#names: #types),*
+        ) -> #sup::ChildSpec
+        where
+            __Id: ::core::convert::Into<#sup::ChildId>,
+            (#(#types,)*): #private::StartArgs<__Id>,
+        {
+            #private::child_spec::<Self, __Id>(#id, #opts, (#(#names,)*))
         }
     }
 }

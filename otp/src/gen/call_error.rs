@@ -217,12 +217,19 @@ impl fmt::Display for CallError {
         match why {
             Why::Noproc => f.write_str("noproc: there is no such process"),
             Why::Timeout(late) => late.fmt(f),
-            Why::CallingSelf => f.write_str("calling_self: the server called itself"),
+            Why::CallingSelf => f.write_str(
+                "calling_self: the caller is the server itself, which can't reply while it waits: \
+                 use `self`, without a call",
+            ),
             Why::Noconnection => f.write_str("nodedown: its node can't be reached or was lost"),
             Why::Ended(reason) => write!(f, "the server ended: {reason}"),
-            Why::NoReply => f.write_str("the server dropped the request without a reply"),
+            Why::NoReply => f.write_str(
+                "the server dropped the request without a reply; a handler that returns \
+                 `Reply::later()` must keep the `ReplyTo` of its caller until it replies",
+            ),
             Why::Unknown => f.write_str(
-                "the server has no handler for it: the server may have another type or version",
+                "the server has no handler for it: the server may have another type or version, or \
+                 leaves the request out of its `Receives`",
             ),
             Why::NotSent(why) => f.write_str(why),
             Why::FunctionFailed(reason) => {
@@ -230,10 +237,14 @@ impl fmt::Display for CallError {
             }
             Why::Cycle(hops) => {
                 f.write_str("deadlock: ")?;
-                for Hop { caller, request } in hops {
-                    write!(f, "{caller} waits in `{request}` for ")?;
+                let Some(first) = hops.first() else { return Ok(()) };
+                write!(f, "{}", first.caller)?;
+                for (at, Hop { request, .. }) in hops.iter().enumerate() {
+                    let which = if at == 0 { "" } else { ", which" };
+                    let called = hops.get(at + 1).unwrap_or(first).caller;
+                    write!(f, "{which} waits in `{request}` for {called}")?;
                 }
-                hops.first().map_or(Ok(()), |first| write!(f, "{}", first.caller))
+                Ok(())
             }
         }
     }
@@ -246,6 +257,7 @@ impl fmt::Display for Late {
             write!(f, "; the server was in {work} for at least {time:?}")?;
         }
         match self.messages {
+            Some(1) => f.write_str("; 1 message was waiting"),
             Some(count) => write!(f, "; {count} messages were waiting"),
             None => Ok(()),
         }
@@ -259,3 +271,21 @@ impl fmt::Debug for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_server_is_described() {
+        let mut late = Late { after: Duration::from_secs(5), work: None, messages: Some(1) };
+        assert_eq!(late.to_string(), "timeout: no reply within 5s; 1 message was waiting");
+        late.messages = Some(2);
+        late.work = Some(("`handle_call` of `Add`".to_owned(), Duration::from_secs(4)));
+        assert_eq!(
+            late.to_string(),
+            "timeout: no reply within 5s; the server was in `handle_call` of `Add` for at least 4s; 2 \
+             messages were waiting"
+        );
+    }
+}

@@ -11,6 +11,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -58,6 +59,8 @@ pub struct Start {
     pub(crate) hibernate_after: Option<Duration>,
     priority: Option<Priority>,
     mailbox_limit: Option<MailboxLimit>,
+    /// Where the options were made, for reports.
+    made_at: Option<&'static Location<'static>>,
 }
 
 #[derive(Clone)]
@@ -68,15 +71,17 @@ pub(crate) enum StartName {
 
 impl Start {
     /// Returns the options of a process without a name.
+    #[track_caller]
     pub fn new() -> Start {
-        Start::default()
+        Start { made_at: Some(Location::caller()), ..Start::default() }
     }
 
     /// Returns the options of a process with this name on its node (OTP's `{local, Name}`). The
     /// name is registered before the process runs its `init`. If the name is taken, the start fails
     /// with [`StartError::AlreadyStarted`]; if it is invalid, with `badarg`.
+    #[track_caller]
     pub fn name(name: impl Into<Name>) -> Start {
-        Start { name: Some(StartName::Local(name.into())), ..Start::default() }
+        Start { name: Some(StartName::Local(name.into())), ..Start::new() }
     }
 
     /// Returns the options of a process with a name in a registry (OTP's `{via, Module, Name}`).
@@ -95,8 +100,9 @@ impl Start {
     /// # Ok(())
     /// # }
     /// ```
+    #[track_caller]
     pub fn via(name: Arc<dyn Via>) -> Start {
-        Start { name: Some(StartName::Via(name)), ..Start::default() }
+        Start { name: Some(StartName::Via(name)), ..Start::new() }
     }
 
     /// Sets how long the start may take. By default, it has no limit. A process that takes longer
@@ -133,6 +139,9 @@ impl Start {
             Bond::Link => SpawnOpts::new().link(),
             Bond::Monitor => SpawnOpts::new().monitor(),
         };
+        if let Some(place) = self.made_at {
+            opts = opts.spawned_at(place);
+        }
         if let Some(priority) = self.priority {
             opts = opts.priority(priority);
         }

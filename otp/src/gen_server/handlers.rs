@@ -62,8 +62,9 @@ use crate::r#gen::{Caller, ReplyTo, name};
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the request `{R}`",
-    note = "a server handles a request by `impl HandleCall<{R}>`, and lists `Call<{R}>` in its \
-            `Receives`"
+    note = "a server handles a request by a function with `#[call]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCall<{R}>`, and \
+            `Call<{R}>` in its `Receives`"
 )]
 pub trait HandleCall<R: Message>: GenServer {
     /// The type of the reply.
@@ -110,8 +111,9 @@ pub trait HandleCall<R: Message>: GenServer {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the cast `{R}`",
-    note = "a server handles a cast by `impl HandleCast<{R}>`, and lists `Cast<{R}>` in its \
-            `Receives`"
+    note = "a server handles a cast by a function with `#[cast]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCast<{R}>`, and \
+            `Cast<{R}>` in its `Receives`"
 )]
 pub trait HandleCast<R: Message>: GenServer {
     /// Handles one request.
@@ -149,6 +151,11 @@ pub trait HandleCast<R: Message>: GenServer {
 /// # Ok(())
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for the message `{M}`",
+    note = "a server handles a message by a function with `#[info]` in its block with \
+            `#[gen_server]`; or by `impl HandleInfo<{M}>`, and `Info<{M}>` in its `Receives`"
+)]
 pub trait HandleInfo<M: Message>: GenServer {
     /// Handles one message.
     fn handle_info(&mut self, message: M) -> impl Future<Output = Next> + Send;
@@ -189,6 +196,11 @@ pub trait HandleInfo<M: Message>: GenServer {
 ///     Ok(())
 /// }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `handle_continue` for a `{M}`",
+    note = "write it in the block with `#[gen_server]`; or write `impl HandleContinue<{M}>`, and \
+            `Continue<{M}>` in the server's `Receives`"
+)]
 pub trait HandleContinue<M: Send + 'static>: GenServer {
     /// Does the work.
     fn handle_continue(&mut self, value: M) -> impl Future<Output = Next> + Send;

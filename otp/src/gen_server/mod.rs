@@ -57,8 +57,8 @@
 //! request and returns at once.
 //!
 //! A call that fails returns a [`CallError`], which says why: there is no such process, it ended,
-//! its node was lost, or it did not reply in time. After a timeout, the error also says what the
-//! server was doing. If processes call each other in a circle, all of these calls fail, and the
+//! its node was lost, or it did not reply in time. After a timeout, the error also says what a
+//! server of the same node was doing. If processes call each other in a circle, all of these calls fail, and the
 //! error shows the circle. A reply that comes too late is dropped, and never gets into the mailbox.
 //!
 //! # What a handler returns
@@ -138,6 +138,7 @@ mod handlers;
 mod multi;
 mod next;
 mod run;
+mod state;
 
 use std::future::Future;
 
@@ -161,6 +162,8 @@ pub use self::handlers::{Handled, Kind};
 pub use self::multi::{MultiCall, abcast, multi_call};
 pub use self::next::{Init, IntoInit, IntoNext, Next, Reply};
 pub use self::run::enter_loop;
+#[doc(hidden)]
+pub use self::state::{NoDebug, State};
 use crate::r#gen::Bond;
 use crate::r#gen::wire::CastMessage;
 use crate::sys::Status;
@@ -239,8 +242,9 @@ pub trait GenServer: Sized + Send + 'static {
     }
 
     /// Returns the state as reports and [`sys::get_status`](crate::sys::get_status) show it (OTP's
-    /// `format_status/1`). By default, it is the name of the type. A panic in it does not end the
-    /// server.
+    /// `format_status/1`). By default, it is the name of the type; a server with `#[gen_server]` shows
+    /// the beginning of its `Debug` text, if it has `Debug`. Leave secrets out. A panic in it does not
+    /// end the server.
     fn format_status(&self) -> String {
         format!("a `{}`", std::any::type_name::<Self>())
     }

@@ -310,7 +310,7 @@ fn report_unexpected(message: &Envelope) {
         let message = fika_runtime::printable(message.type_name());
         report!(
             warn, %pid, message_type = %message, left_out,
-            "a server dropped a message that it does not list"
+            "a server dropped a message for which it has no handler"
         );
     });
 }

@@ -1,12 +1,13 @@
 //! The specification of a child: [`ChildSpec`].
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, IntoFuture};
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use fika_macros::Message;
-use fika_runtime::{Pid, Printable};
+use fika_runtime::{Outcome, Pid, Printable, SpawnOpts, spawn_opt};
 use serde::{Deserialize, Serialize};
 
 use super::backoff::Backoff;
@@ -194,8 +195,8 @@ impl ChildOpts {
 /// How a child is started, restarted and ended (OTP's `child_spec()`).
 ///
 /// The supervisor calls the start function in its own process, and polls the future beside its
-/// other work. The function returns a pid or a [`ServerRef`](crate::ServerRef), alone or in a pair
-/// with extra information, or a `Result` of them. The error
+/// other work. The function returns a pid, a [`ServerRef`](crate::ServerRef) or a client, alone or in a
+/// pair with extra information, or a `Result` of them. The error
 /// [`StartError::Ignored`](crate::StartError::Ignored) is not a failure: it says that the child is
 /// not needed now. The supervisor links to the process if the function has not linked it.
 ///
@@ -211,7 +212,7 @@ impl ChildOpts {
 ///
 /// #[fika::main]
 /// async fn main() -> fika::Result {
-///     let sweeper = ChildSpec::new("sweeper", || async { spawn_link(sweep()) })
+///     let sweeper = ChildSpec::process("sweeper", sweep)
 ///         .restart(Restart::Transient)
 ///         .shutdown(Shutdown::BrutalKill)
 ///         .significant(true)
@@ -242,6 +243,42 @@ impl ChildSpec {
         ChildSpec { id: id.into(), start: start_fn(Repeat(start)), opts: ChildOpts::worker() }
     }
 
+    /// Specifies a process that runs a future: permanent, with 5 seconds to end. The function makes the
+    /// future for each start. It is an `async fn` without arguments, or a closure:
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::supervisor::{self, ChildSpec, Restart, SupFlags};
+    ///
+    /// async fn clean() -> fika::Result { /* .. */ Ok(()) }
+    /// async fn report(every: Duration) { loop { sleep(every).await } }
+    ///
+    /// #[fika::main]
+    /// async fn main() -> fika::Result {
+    ///     let children = [
+    ///         ChildSpec::process("cleaner", clean).restart(Restart::Transient),
+    ///         ChildSpec::process("reporter", || report(secs(60))),
+    ///     ];
+    ///     supervisor::start_link(Start::new(), SupFlags::one_for_one(), children).await?;
+    ///     Ok(())
+    /// }
+    /// ```
+    ///
+    /// A process whose future is ready has ended, and a permanent child is started again then. Work that
+    /// comes to an end is [`Transient`](Restart::Transient) or [`Temporary`](Restart::Temporary).
+    #[track_caller]
+    pub fn process<F, Fut>(id: impl Into<ChildId>, mut work: F) -> ChildSpec
+    where
+        F: FnMut() -> Fut + Send + 'static,
+        Fut: IntoFuture<Output: Outcome, IntoFuture: Send + 'static> + Send + 'static,
+    {
+        let here = Location::caller();
+        ChildSpec::new(id, move || {
+            let work = work();
+            async move { spawn_opt(SpawnOpts::new().link().spawned_at(here), work).pid }
+        })
+    }
+
     /// Specifies a supervisor that is started by this function: permanent, with no limit to the time
     /// in which it ends, as in OTP.
     pub fn supervisor<F, Fut>(id: impl Into<ChildId>, start: F) -> ChildSpec
@@ -253,8 +290,8 @@ impl ChildSpec {
     }
 
     /// Specifies a [server](crate::GenServer) with these options and arguments: a permanent worker,
-    /// with five seconds to end. The arguments of a server that
-    /// [`#[gen_server]`](macro@crate::gen_server) has made are a tuple.
+    /// with five seconds to end. A server with `#[gen_server]` has a function
+    /// [`child_spec`](macro@crate::gen_server#the-client) for this; its arguments here are a tuple.
     ///
     /// ```
     /// use fika::prelude::*;
@@ -309,6 +346,26 @@ impl ChildSpec {
         self.opts.backoff = Some(backoff);
         self
     }
+}
+
+/// The arguments of a server that may be started again. `X` is any type: a bound without a type
+/// parameter would be an error where the function with the bound is defined.
+#[diagnostic::on_unimplemented(
+    message = "a supervisor can't start this server again, since its arguments are not `Clone`",
+    note = "`{Self}` is the tuple of the arguments of `init`: derive `Clone` for the types in it, or make \
+            them anew in `ChildSpec::new(id, || Server::start_link(Start::new(), ..))`"
+)]
+pub trait StartArgs<X>: Clone + Send + 'static {}
+
+impl<A: Clone + Send + 'static, X> StartArgs<X> for A {}
+
+/// Specifies a server that `#[gen_server]` has made.
+pub fn child_spec<S, I>(id: I, opts: Start, args: S::Args) -> ChildSpec
+where
+    S: GenServer<Args: StartArgs<I>>,
+    I: Into<ChildId>,
+{
+    ChildSpec::new(id, move || gen_server::start_link::<S>(opts.clone(), args.clone()))
 }
 
 impl fmt::Debug for ChildSpec {

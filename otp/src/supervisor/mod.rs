@@ -117,6 +117,8 @@ pub use self::child_error::{ChildError, ChildRef};
 pub use self::child_spec::{
     ChildCount, ChildId, ChildInfo, ChildSpec, ChildState, ChildType, Restart, Shutdown, Template,
 };
+#[doc(hidden)]
+pub use self::child_spec::{StartArgs, child_spec};
 pub use self::flags::{AutoShutdown, SpecError, Strategy, SupFlags, check_childspecs};
 pub use self::partitions::Partitions;
 pub use self::starter::{IntoStarted, Started};

@@ -57,8 +57,8 @@ impl Started {
     }
 }
 
-/// The result of a function that starts a child: the pid or the [`ServerRef`] of a process, also in
-/// a pair with extra information; or a `Result` of them.
+/// The result of a function that starts a child: the pid, the [`ServerRef`] or the client of a
+/// process, also in a pair with extra information; or a `Result` of them.
 ///
 /// ```
 /// use fika::prelude::*;
@@ -82,7 +82,9 @@ impl Started {
 /// ```
 #[diagnostic::on_unimplemented(
     message = "a function that starts a child can't return a `{Self}`",
-    note = "it returns the `Pid` or the `ServerRef` of the process, or a `Result` of them"
+    note = "it returns the `Pid`, the `ServerRef` or the client of the process that it has started, or a \
+            `Result` of them",
+    note = "to run an `async fn work()` as a child, write `ChildSpec::process(id, work)`"
 )]
 pub trait IntoStarted {
     /// Converts it.

@@ -120,6 +120,7 @@ impl<T: Send + 'static> Task<T> {
     ///
     /// # Panics
     /// Outside of a process. The caller ends with `system_limit` if the node has no room.
+    #[track_caller]
     pub fn spawn<F>(work: F) -> Task<T>
     where
         F: Future<Output = T> + Send + 'static,
