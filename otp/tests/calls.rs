@@ -293,7 +293,7 @@ fn the_address_of_a_caller_says_whether_it_waits() {
         });
         let mut request = server.call(keeps).send();
         let kept = async || {
-            let state = |server: &mut Server| {
+            let state = |server: &Server| {
                 let kept = server.kept.first()?;
                 Some((kept.pid(), kept.is_abandoned(), format!("{kept:?}")))
             };
