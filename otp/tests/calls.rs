@@ -307,7 +307,11 @@ fn the_address_of_a_caller_says_whether_it_waits() {
         let (pid, abandoned, _) = kept().await.unwrap();
         assert_eq!((pid, abandoned), (Some(me), true));
         // A late reply goes nowhere.
-        sys::with_state(&server, |server| server.kept.remove(0).reply(Local(Ok(7)))).await.unwrap();
+        let replies = work(|server, _| {
+            server.kept.remove(0).reply(Local(Ok(7)));
+            Box::pin(async { Local(Ok(7)).into() })
+        });
+        server.call(replies).await.unwrap().0.unwrap();
         assert_eq!(server.call(Get).await.unwrap(), 7);
     });
 }

@@ -59,9 +59,9 @@ pub(crate) fn run_blocking(node: &Inner, kind: Blocking, call: Job) -> Result<()
             stepped.push(Ready::Call(call));
             return Ok(());
         }
-        (None, Blocking::OfProgram) => node.threads.program.run(call, Urgency::Prompt),
-        (None, Blocking::OfService(urgency)) => node.threads.services.run(call, urgency),
-        (None, Blocking::OfReader) => node.threads.readers.run(call, Urgency::Prompt),
+        (None, Blocking::Program) => node.threads.program.run(call, Urgency::Prompt),
+        (None, Blocking::Service(urgency)) => node.threads.services.run(call, urgency),
+        (None, Blocking::Reader) => node.threads.readers.run(call, Urgency::Prompt),
     };
     if lacks_thread? {
         thread_is_missing(node);

@@ -19,20 +19,20 @@ use crate::scheduler::Urgency;
 #[derive(Clone, Copy)]
 pub(crate) enum Blocking {
     /// The program's own calls.
-    OfProgram,
+    Program,
     /// Calls of the node's services. A call that no process waits for any more does not begin.
-    OfService(Urgency),
+    Service(Urgency),
     /// Calls that read from a connection.
-    OfReader,
+    Reader,
 }
 
 impl Blocking {
     /// Returns the pool for a call of this process.
     fn of(me: Running<'_>) -> Blocking {
         match me.control.slot.vitals.priority() {
-            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
-            Priority::Low => Blocking::OfService(Urgency::Patient),
-            _ => Blocking::OfService(Urgency::Prompt),
+            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::Program,
+            Priority::Low => Blocking::Service(Urgency::Patient),
+            _ => Blocking::Service(Urgency::Prompt),
         }
     }
 }
@@ -81,7 +81,7 @@ where
 {
     let mut begun = context::process("run_lookup", |me| {
         let kind = match Blocking::of(me) {
-            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
+            Blocking::Program => Blocking::Service(Urgency::Prompt),
             kind => kind,
         };
         SpawnBlocking::begin(me, kind, call)
@@ -104,7 +104,7 @@ where
     F: FnOnce() -> T + Send + 'static,
 {
     let mut begun =
-        context::process("run_reader", |me| SpawnBlocking::begin(me, Blocking::OfReader, call));
+        context::process("run_reader", |me| SpawnBlocking::begin(me, Blocking::Reader, call));
     poll_fn(|context| begun.poll_result(context)).await
 }
 
@@ -138,7 +138,7 @@ impl<T: Send + 'static> SpawnBlocking<T> {
             answer.give(call());
         } else {
             // The process may have ended by then, and then the value is dropped here.
-            let is_optional = matches!(kind, Blocking::OfService(_));
+            let is_optional = matches!(kind, Blocking::Service(_));
             let call = Box::new(move || {
                 if is_optional && answer.is_abandoned() {
                     return contain(|| drop(call));
