@@ -368,13 +368,6 @@ impl Node {
         *self.0.name.write() = name.clone();
     }
 
-    /// Returns the number of workers, which is zero in a simulation.
-    #[doc(hidden)]
-    #[must_use]
-    pub fn workers(&self) -> usize {
-        self.0.scheduler.workers()
-    }
-
     /// Returns whether the node has stopped making processes.
     #[must_use]
     pub fn is_stopping(&self) -> bool {

@@ -27,22 +27,6 @@ pub(crate) enum Way {
     Dawdling(Arc<AtomicUsize>),
     /// Changes nothing, but can't write the last frame of a handshake while this is true.
     NoProof(Arc<AtomicBool>),
-    /// Changes nothing, and lets threads wait in place of the poller.
-    Apart(Arc<Reports>),
-}
-
-/// Counts how often the reports of reads were turned off, and on again.
-#[derive(Default)]
-pub(crate) struct Reports {
-    pub(crate) off: AtomicUsize,
-    pub(crate) on: AtomicUsize,
-}
-
-impl Reports {
-    /// Returns whether a thread reads from a socket.
-    pub(crate) fn are_off(&self) -> bool {
-        self.off.load(Ordering::SeqCst) > self.on.load(Ordering::SeqCst)
-    }
 }
 
 impl Way {
@@ -164,24 +148,9 @@ impl Socket for Wrapped<Box<dyn Socket>> {
         self.0.local_addr()
     }
 
-    fn report_reads(&self, on: bool) -> io::Result<()> {
-        let Way::Apart(reports) = &self.1 else { return Err(io::ErrorKind::Unsupported.into()) };
-        self.0.report_reads(on)?;
-        let count = if on { &reports.on } else { &reports.off };
-        count.fetch_add(1, Ordering::SeqCst);
-        Ok(())
-    }
-
-    fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        self.0.wait_to_read(time)
-    }
-
     /// Reports more events than have happened, as is allowed.
     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {
-        match &self.1 {
-            Way::Apart(_) => self.0.set_handler(handler),
-            _ => self.0.set_handler(Arc::new(Eager(handler))),
-        }
+        self.0.set_handler(Arc::new(Eager(handler)));
     }
 
     fn release_handler(&self) {

@@ -10,7 +10,6 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{IpAddr, Shutdown, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
 
 use super::socket_options::SocketOptions;
 
@@ -293,30 +292,6 @@ pub trait Socket: Send + Sync + 'static {
     /// # Errors
     /// `Unsupported` if not implemented, or an error of the operating system.
     fn options(&self) -> io::Result<SocketOptions> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Sets whether the handler is called when there is something to read. It is at first. A node
-    /// turns this off while a thread of its own reads from the socket, and waits there with
-    /// [`wait_to_read`](Self::wait_to_read). When it is turned on again, the handler is called for
-    /// everything that has not been read.
-    ///
-    /// # Errors
-    /// `Unsupported` if not implemented, or an error of the operating system. Then nothing has
-    /// changed.
-    fn report_reads(&self, on: bool) -> io::Result<()> {
-        let _ = on;
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    /// Blocks the calling thread until there is something to read, which may be the end of the
-    /// connection, or until the time is over. Returns whether there is something to read. Called
-    /// only if [`report_reads`](Self::report_reads) is implemented.
-    ///
-    /// # Errors
-    /// `Unsupported` if not implemented, or an error of the operating system.
-    fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        let _ = time;
         Err(io::ErrorKind::Unsupported.into())
     }
 

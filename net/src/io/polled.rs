@@ -2,18 +2,10 @@
 
 use std::io;
 use std::ops::Deref;
-#[cfg(unix)]
-use std::os::fd::{AsFd, AsRawFd as _};
 use std::sync::Arc;
-#[cfg(unix)]
-use std::time::Duration;
 
 use mio::Interest;
 use mio::event::Source;
-#[cfg(unix)]
-use mio::unix::SourceFd;
-#[cfg(unix)]
-use rustix::event::{PollFd, PollFlags, poll};
 
 use super::network::SocketHandler;
 use super::poller::{Poller, Registration};
@@ -40,24 +32,6 @@ impl<S: Source> Polled<S> {
 
     pub(super) fn release_handler(&self) {
         self.poller.release(self.registration);
-    }
-}
-
-#[cfg(unix)]
-impl<S: Source + AsFd> Polled<S> {
-    /// Sets whether the poller reports that there is something to read.
-    pub(super) fn report_reads(&self, on: bool) -> io::Result<()> {
-        let writable = Interest::WRITABLE;
-        let interest = if on { Interest::READABLE | writable } else { writable };
-        let fd = self.socket.as_fd().as_raw_fd();
-        self.poller.change_interest(&mut SourceFd(&fd), self.registration, interest)
-    }
-
-    /// Waits without the poller until there is something to read, or until the time is over.
-    pub(super) fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        let time = time.try_into().map_err(io::Error::other)?;
-        let mut sources = [PollFd::new(&self.socket, PollFlags::IN)];
-        Ok(poll(&mut sources, Some(&time))? > 0)
     }
 }
 

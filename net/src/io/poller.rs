@@ -113,17 +113,6 @@ impl Poller {
         Ok(registration)
     }
 
-    /// Changes the events that are reported for a source, and reports those that it has already.
-    #[cfg(unix)]
-    pub(super) fn change_interest(
-        &self,
-        source: &mut impl Source,
-        registration: Registration,
-        interest: Interest,
-    ) -> io::Result<()> {
-        self.shared.registry.reregister(source, registration.0, interest)
-    }
-
     /// Sets the handler, and replaces the present one. Another thread may call the new handler
     /// before this function returns. Earlier events are not repeated to the new handler, so the
     /// caller has to try each operation once. Does nothing if the registration no longer exists.

@@ -10,7 +10,6 @@
 use std::io::{self, IoSlice, IoSliceMut};
 use std::net::{Shutdown, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -68,16 +67,6 @@ impl Stream {
     /// Returns whether the program at the other end is known to run as this user or as root.
     pub(crate) fn is_of_this_user(&self) -> bool {
         self.socket.is_of_this_user()
-    }
-
-    /// Sets whether the handler is called when there is something to read.
-    pub(crate) fn report_reads(&self, on: bool) -> io::Result<()> {
-        self.socket.report_reads(on)
-    }
-
-    /// Blocks the thread until there is something to read, or until the time is over.
-    pub(crate) fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        self.socket.wait_to_read(time)
     }
 
     /// Reads the available bytes, without waiting.
@@ -244,45 +233,6 @@ mod tests {
                 }
             }
         }
-    }
-
-    /// Counts the reports that there is something to read.
-    #[derive(Default)]
-    struct Reads(AtomicUsize);
-
-    impl SocketHandler for Reads {
-        fn ready(&self, readable: bool, _: bool) {
-            self.0.fetch_add(usize::from(readable), Ordering::SeqCst);
-        }
-    }
-
-    /// While the poller does not report reads, a thread can wait for them. Afterwards the poller
-    /// reports what the thread has left.
-    #[cfg(unix)]
-    #[test]
-    fn a_thread_waits_in_place_of_the_poller() {
-        const LIMIT: Duration = Duration::from_secs(60);
-        let poller = Poller::new().unwrap();
-        let (client, server) = pair(&poller);
-        let reads = Arc::new(Reads::default());
-        server.set_handler(reads.clone());
-        poller.park(Some(Duration::ZERO));
-        server.report_reads(false).unwrap();
-        let before = reads.0.load(Ordering::SeqCst);
-        assert!(!server.wait_to_read(Duration::from_millis(1)).unwrap(), "nothing is there");
-        assert_eq!(client.try_write(b"early").unwrap(), 5);
-        assert!(server.wait_to_read(LIMIT).unwrap());
-        poller.park(Some(Duration::ZERO));
-        assert_eq!(reads.0.load(Ordering::SeqCst), before, "the poller reports nothing");
-        server.report_reads(true).unwrap();
-        while reads.0.load(Ordering::SeqCst) == before {
-            poller.park(Some(LIMIT));
-        }
-        assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 5);
-        server.report_reads(false).unwrap();
-        drop(client);
-        assert!(server.wait_to_read(LIMIT).unwrap(), "the end is something to read");
-        assert_eq!(server.try_read(&mut [0; 8]).unwrap(), 0);
     }
 
     #[test]

@@ -3,8 +3,6 @@
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::net::{IpAddr, Shutdown, SocketAddr, ToSocketAddrs as _};
 use std::sync::Arc;
-#[cfg(unix)]
-use std::time::Duration;
 
 use fika_runtime::run_lookup;
 use mio::Interest;
@@ -135,16 +133,6 @@ impl Socket for TcpSocket {
 
     fn options(&self) -> io::Result<SocketOptions> {
         SocketOptions::of(SockRef::from(&*self.socket))
-    }
-
-    #[cfg(unix)]
-    fn report_reads(&self, on: bool) -> io::Result<()> {
-        self.socket.report_reads(on)
-    }
-
-    #[cfg(unix)]
-    fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        self.socket.wait_to_read(time)
     }
 
     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {

@@ -19,7 +19,6 @@ use std::os::unix::fs::{
 };
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use mio::Interest;
 use rustix::fs::OFlags;
@@ -254,14 +253,6 @@ impl Socket for UnixSocket {
     /// Other users can't open a socket in the directory.
     fn is_of_this_user(&self) -> bool {
         true
-    }
-
-    fn report_reads(&self, on: bool) -> io::Result<()> {
-        self.socket.report_reads(on)
-    }
-
-    fn wait_to_read(&self, time: Duration) -> io::Result<bool> {
-        self.socket.wait_to_read(time)
     }
 
     fn set_handler(&self, handler: Arc<dyn SocketHandler>) {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::Inner;
 use crate::process::{Action, Blocking};
-use crate::scheduler::{BLOCKING, BlockingPool, Job, LOOKUP, READER, Ready, Urgency};
+use crate::scheduler::{BLOCKING, BlockingPool, Job, LOOKUP, Ready, Urgency};
 use crate::sync::{AtomicBool, Ordering};
 
 /// The largest number of calls of `spawn_blocking` that run at the same time; further calls wait.
@@ -27,8 +27,6 @@ pub(crate) struct Threads {
     /// Calls of the node's services. Their pool is separate, so that they and the program's calls
     /// do not delay each other.
     services: BlockingPool,
-    /// Calls that read from connections, of which the network layer limits the number.
-    readers: BlockingPool,
     /// Whether the timer that retries to start threads is running.
     retries: AtomicBool,
 }
@@ -38,14 +36,13 @@ impl Threads {
         Threads {
             program: BlockingPool::new(BLOCKING, BLOCKING_MAX),
             services: BlockingPool::new(LOOKUP, LOOKUPS_MAX),
-            readers: BlockingPool::new(READER, BLOCKING_MAX),
             retries: AtomicBool::new(false),
         }
     }
 
-    /// Stops the pools. Returns the calls that have not begun.
+    /// Stops both pools. Returns the calls that have not begun.
     pub(crate) fn stop(&self) -> impl Iterator<Item = Job> {
-        self.program.stop().chain(self.services.stop()).chain(self.readers.stop())
+        self.program.stop().chain(self.services.stop())
     }
 }
 
@@ -61,7 +58,6 @@ pub(crate) fn run_blocking(node: &Inner, kind: Blocking, call: Job) -> Result<()
         }
         (None, Blocking::Program) => node.threads.program.run(call, Urgency::Prompt),
         (None, Blocking::Service(urgency)) => node.threads.services.run(call, urgency),
-        (None, Blocking::Reader) => node.threads.readers.run(call, Urgency::Prompt),
     };
     if lacks_thread? {
         thread_is_missing(node);
@@ -82,8 +78,8 @@ pub(crate) fn retry_threads(node: &Inner) {
     // Cleared before the pools are asked: if a thread is missing after this, the timer is started
     // again.
     node.threads.retries.store(false, Ordering::SeqCst);
-    let Threads { program, services, readers, .. } = &node.threads;
-    let missing = [program.retry(), services.retry(), readers.retry(), node.retry_stop()];
+    let Threads { program, services, .. } = &node.threads;
+    let missing = [program.retry(), services.retry(), node.retry_stop()];
     if missing.contains(&true) {
         thread_is_missing(node);
     }

@@ -79,6 +79,5 @@ pub use self::spawn::{
 pub(crate) use self::spawn::{Service, Start, start};
 pub(crate) use self::wait::Blocking;
 pub use self::wait::{
-    Elapsed, Sleep, SpawnBlocking, Waiting, Within, run_lookup, run_reader, sleep, spawn_blocking,
-    timeout,
+    Elapsed, Sleep, SpawnBlocking, Waiting, Within, run_lookup, sleep, spawn_blocking, timeout,
 };

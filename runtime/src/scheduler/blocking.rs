@@ -23,12 +23,10 @@ const LINGER: Duration = Duration::from_secs(10);
 /// The name of the threads that run the program's blocking calls.
 pub(crate) const BLOCKING: &str = "fika blocking";
 pub(crate) const LOOKUP: &str = "fika lookup";
-/// The name of the threads that read large messages of other nodes.
-pub(crate) const READER: &str = "fika reader";
 
 /// Returns whether the calling thread belongs to a pool.
 pub(crate) fn is_blocking_thread() -> bool {
-    matches!(std::thread::current().name(), Some(BLOCKING | LOOKUP | READER))
+    matches!(std::thread::current().name(), Some(BLOCKING | LOOKUP))
 }
 
 /// Whether a job may use all threads.

@@ -33,9 +33,7 @@ mod worker;
 
 pub use driver::Driver;
 
-pub(crate) use blocking::{
-    BLOCKING, BlockingPool, Job, LOOKUP, READER, Urgency, is_blocking_thread,
-};
+pub(crate) use blocking::{BLOCKING, BlockingPool, Job, LOOKUP, Urgency, is_blocking_thread};
 pub(crate) use current::{is_overdue, is_worker_of, poll_driver_next, schedule, shard};
 pub(crate) use monitor::Stuck;
 pub(crate) use origin::Origin;
@@ -238,11 +236,6 @@ impl Scheduler {
     /// Returns whether a worker should wait awake: no other one does, and some are busy.
     fn is_worth_spinning(&self) -> bool {
         self.idle.searching() == 1 && self.seats.read().len() > self.idle.sleeping() + 1
-    }
-
-    /// Returns the number of workers.
-    pub(crate) fn workers(&self) -> usize {
-        self.seats.read().len()
     }
 
     pub(crate) fn is_running(&self, task: TaskId) -> bool {

@@ -102,12 +102,8 @@ pub(crate) struct Channel {
     pub(super) may_have_ended: AtomicBool,
     /// A thread is ending the channel, so other threads stop reading.
     pub(super) is_ending: AtomicBool,
-    /// Whether a thread of its own reads: see `apart`.
-    pub(super) is_apart: AtomicBool,
     /// The number of bytes received.
     pub(super) received: AtomicU64,
-    /// The number of signals received.
-    pub(super) signals: AtomicU64,
     /// The output that is being written; see invariant 3.
     pub(super) writing: Outlet<Writer>,
     /// Whether the channel is in its owner's list of channels with output that no thread has begun
@@ -168,9 +164,7 @@ impl Channel {
             reading: Outlet::default(),
             may_have_ended: AtomicBool::new(false),
             is_ending: AtomicBool::new(false),
-            is_apart: AtomicBool::new(false),
             received: AtomicU64::new(0),
-            signals: AtomicU64::new(0),
             writing: Outlet::default(),
             noted: AtomicBool::new(false),
             broken: AtomicBool::new(false),
@@ -236,13 +230,8 @@ impl Channel {
     }
 
     /// Returns the stream, while the channel is up.
-    pub(super) fn stream(&self) -> Option<Arc<Stream>> {
+    fn stream(&self) -> Option<Arc<Stream>> {
         self.state.lock().up().map(|up| up.stream.clone())
-    }
-
-    /// Returns the numbers of bytes and signals received so far.
-    pub(super) fn received(&self) -> (u64, u64) {
-        (self.received.load(Ordering::Relaxed), self.signals.load(Ordering::Relaxed))
     }
 
     /// Returns how many bytes wait to be written.

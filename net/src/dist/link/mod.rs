@@ -5,12 +5,10 @@
 //! - `phase` is the state that a channel keeps under its lock. `congestion` decides when senders
 //!   have to wait.
 //! - `reading` and `writing` decide when a channel reads and writes. `rest` continues the work of a
-//!   busy channel, and `apart` lets a thread of its own read large messages. `reader` and `writer`
-//!   are the two halves of the socket.
+//!   busy channel. `reader` and `writer` are the two halves of the socket.
 //! - `undecoded` and `reporting` count and report values that either end could not decode.
 //! - `refused` and `unsent` answer and report signals that could not be sent.
 
-mod apart;
 mod channel;
 mod congestion;
 mod phase;

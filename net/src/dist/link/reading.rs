@@ -36,14 +36,11 @@ struct Router<'a> {
     from: IpAddr,
     owner: &'a dyn Owner,
     node: &'a Node,
-    /// The number of signals so far.
-    signals: u64,
 }
 
 impl Events for Router<'_> {
     #[inline]
     fn message(&mut self, to: Pid, message: Envelope) {
-        self.signals += 1;
         // A handler is not asked about messages to a pid.
         self.channel.shared().observed.tell(|observer| {
             observer.received(self.channel.id(), &Target::Pid(to), (&message).into());
@@ -52,7 +49,6 @@ impl Events for Router<'_> {
     }
 
     fn event(&mut self, event: Event) {
-        self.signals += 1;
         self.channel.shared().observed.tell(|observer| {
             if let Event::Signal { target, signal } = &event {
                 observer.received(self.channel.id(), target, SignalRef::from(signal));
@@ -118,15 +114,10 @@ impl Channel {
             // The thread that reads has to read until it finds the end.
             self.may_have_ended.store(true, Ordering::Release);
         }
-        let turn = self.begin_reading();
-        self.rests(turn, Job::Read);
-    }
-
-    /// Begins a turn, unless another thread is reading.
-    pub(super) fn begin_reading(self: &Arc<Self>) -> Turn {
         // The remains of a channel that has ended are dropped after the reader is unlocked.
         let mut left = None;
-        self.reading.work(|reader| self.read_some(reader, &mut left))
+        let turn = self.reading.work(|reader| self.read_some(reader, &mut left));
+        self.rests(turn, Job::Read);
     }
 
     /// Continues a turn that was kept.
@@ -142,7 +133,7 @@ impl Channel {
         let is_open = !self.may_have_ended.swap(false, Ordering::AcqRel);
         let buffers = &self.shared().buffers;
         let mut buffer = buffers.take();
-        let mut router = Router { channel: self, from, owner: &*owner, node: &node, signals: 0 };
+        let mut router = Router { channel: self, from, owner: &*owner, node: &node };
         let mut then = Read::More;
         for _ in 0..READS_IN_A_ROW {
             // A thread that ends the channel waits for this thread.
@@ -170,7 +161,6 @@ impl Channel {
             }
         }
         buffers.give_back(buffer);
-        self.signals.fetch_add(router.signals, Ordering::Relaxed);
         match then {
             Read::Wait => Round::Done,
             Read::End(reason) => {

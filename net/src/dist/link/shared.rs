@@ -1,7 +1,6 @@
 //! The state that all channels of a node share.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicUsize;
 
 use fika_runtime::{Env, LogRate, Observed};
 
@@ -21,8 +20,6 @@ pub(crate) struct Shared {
     pub(crate) observed: Observed,
     /// The buffers into which all channels read.
     pub(crate) buffers: Arc<Buffers>,
-    /// The number of connections that threads of their own read.
-    pub(crate) apart: AtomicUsize,
     pub(crate) logs: Logs,
 }
 

@@ -43,8 +43,8 @@ pub enum Decision<T> {
 /// A handler that stands in front of net_kernel: it sees each decision, and may pass, change or
 /// refuse it. The default implementations pass everything.
 ///
-/// `spawn` and `send_to_name` are called while incoming packets are handled, usually on a worker that
-/// also runs processes. So they should return soon and must not block, and they can't use the free
+/// `spawn` and `send_to_name` are called while incoming packets are handled, on a worker that also
+/// runs processes. So they should return soon and must not block, and they can't use the free
 /// functions that act for a running process. A method that panics refuses.
 ///
 /// ```no_run

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
-use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
@@ -104,7 +103,6 @@ impl Net {
             env: base.env.clone(),
             observed: base.observed.clone(),
             buffers: base.buffers.clone(),
-            apart: AtomicUsize::new(0),
             logs: LinkLogs::default(),
         });
         let site = Arc::new(Site {

@@ -22,8 +22,6 @@ pub(crate) enum Blocking {
     Program,
     /// Calls of the node's services. A call that no process waits for any more does not begin.
     Service(Urgency),
-    /// Calls that read from a connection.
-    Reader,
 }
 
 impl Blocking {
@@ -82,29 +80,10 @@ where
     let mut begun = context::process("run_lookup", |me| {
         let kind = match Blocking::of(me) {
             Blocking::Program => Blocking::Service(Urgency::Prompt),
-            kind => kind,
+            kind @ Blocking::Service(_) => kind,
         };
         SpawnBlocking::begin(me, kind, call)
     });
-    poll_fn(|context| begun.poll_result(context)).await
-}
-
-/// Runs a call that reads from a connection on a thread for such calls. If the process ends before
-/// the call does, the result is dropped on that thread.
-///
-/// # Errors
-/// `system_limit` if the system refuses a thread. If the call panics, the panic as an exit reason.
-///
-/// # Panics
-/// Outside of a process.
-#[doc(hidden)]
-pub async fn run_reader<T, F>(call: F) -> Result<T, ExitReason>
-where
-    T: Send + 'static,
-    F: FnOnce() -> T + Send + 'static,
-{
-    let mut begun =
-        context::process("run_reader", |me| SpawnBlocking::begin(me, Blocking::Reader, call));
     poll_fn(|context| begun.poll_result(context)).await
 }
 

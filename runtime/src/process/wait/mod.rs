@@ -6,7 +6,7 @@ mod waiting;
 mod within;
 
 pub(crate) use self::blocking::Blocking;
-pub use self::blocking::{SpawnBlocking, run_lookup, run_reader, spawn_blocking};
+pub use self::blocking::{SpawnBlocking, run_lookup, spawn_blocking};
 pub use self::sleep::{Elapsed, Sleep, sleep, timeout};
 pub use self::waiting::Waiting;
 pub use self::within::Within;
