@@ -277,7 +277,7 @@ impl Node {
     /// # use futures_lite::future;
     /// assert_eq!(future::block_on(handler(node.clone(), counter))?, 7);
     /// # node.stop();
-    /// # fika::Result::Ok(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     ///
     /// # Errors

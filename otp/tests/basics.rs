@@ -156,12 +156,9 @@ fn a_failed_call_says_why() {
         let other = start().await;
         let own = other.whereis().unwrap();
         let why = other.call(Ask(own)).await.unwrap();
-        assert_eq!(
-            why,
-            format!(
-                "the call `basics::Add` of {own} failed: calling_self: the server called itself"
-            )
-        );
+        let start_of =
+            format!("the call `basics::Add` of {own} failed: calling_self: the caller is");
+        assert!(why.starts_with(&start_of), "{why}");
         let nobody = ServerRef::<Counter>::at("nobody").call(Add(1)).await.unwrap_err();
         assert_eq!(kinds(&nobody), ["noproc"]);
         assert!(nobody.to_string().ends_with("failed: noproc: there is no such process"));
@@ -183,7 +180,7 @@ fn a_failed_call_says_why() {
         let dropped = forgets.receive_response(Duration::from_secs(20)).await.unwrap_err();
         assert_eq!(kinds(&dropped), ["no_reply"]);
         let text = "failed: the server dropped the request without a reply";
-        assert!(dropped.to_string().ends_with(text), "{dropped}");
+        assert!(dropped.to_string().contains(text), "{dropped}");
         assert!(matches!(ExitReason::from(dropped), ExitReason::Error(_)));
 
         let elsewhere = ServerRef::<Counter>::at(("nobody", "elsewhere@127.0.0.1"));

@@ -525,7 +525,7 @@ fn a_call_waits_for_room() {
         for limit in [short, long] {
             let late = server.call(Get).timeout(limit).await.unwrap_err();
             assert!(late.is_timeout(), "{late}");
-            let text = format!("timeout: no reply within {limit:?}; 1 messages were waiting");
+            let text = format!("timeout: no reply within {limit:?}; 1 message was waiting");
             assert!(late.to_string().ends_with(&text), "{late}");
         }
         let full = server.call(Get).send().receive_response(LIMIT).await.unwrap_err();

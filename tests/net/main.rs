@@ -9,6 +9,7 @@ mod args;
 mod attacks;
 mod auto_connect;
 mod bad_input;
+mod bulk;
 mod cluster;
 mod config;
 mod congestion;

@@ -166,7 +166,7 @@ fn programs_are_killed() {
             assert_eq!(down(watch).await, ExitReason::Noconnection);
         }
         // The child has ended, and its node still runs.
-        assert!(!fika::inspect::is_process_alive(second).await);
+        assert_eq!(down(monitor(second)).await, ExitReason::Noproc);
         assert_answers(spawn_on(&c.name, answerer()).await, 4).await;
     });
 }

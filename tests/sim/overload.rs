@@ -176,8 +176,9 @@ fn unreachable_nodes_are_retried_less_and_less() -> Result<(), Failure> {
     }
     let (each, all) = attempts.take();
     println!("cut for 200 s: {each} attempts of a node at most, {all} of all");
-    // There are about six attempts in this time, and one for each bridge.
-    assert!(each <= FAR * 8 + BRIDGES, "{each} attempts of one node");
+    // There are about six attempts in this time, and one for each bridge. With other seeds, the most of
+    // a node are 57 to 64.
+    assert!(each <= FAR * 9 + BRIDGES, "{each} attempts of one node");
     // An explicit request does not wait for the next attempt.
     sim.mend(left[0], right[0]);
     sim.mend(right[0], left[0]);

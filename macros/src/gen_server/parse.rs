@@ -33,7 +33,15 @@ pub(crate) fn server(item: TokenStream) -> (TokenStream, Result<Server>) {
 }
 
 fn read(block: &mut ItemImpl) -> Result<Server> {
-    refuse::check_block(block)?;
+    if let Err(error) = refuse::check_block(block) {
+        // Without their attributes, the functions cause no further errors.
+        block.items.iter_mut().for_each(|item| {
+            if let ImplItem::Fn(function) = item {
+                let _ = kind_of(function);
+            }
+        });
+        return Err(error);
+    }
     let mut errors = Errors::default();
     let ty = (*block.self_ty).clone();
     let (mut init, mut proceed, mut terminate, mut format_status) = (None, None, None, None);
