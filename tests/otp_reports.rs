@@ -594,11 +594,10 @@ fn an_unexpected_end_after_a_shutdown_is_reported() {
             ChildSpec::new("a", move || {
                 let reason = reason.clone();
                 async move {
-                    let pid = spawn_link(async move {
+                    spawn_link(async move {
                         send(me, Up(self_pid()));
                         ends_with(reason).await;
-                    });
-                    pid
+                    })
                 }
             })
         };

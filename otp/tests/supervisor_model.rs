@@ -492,12 +492,11 @@ async fn process(top: &ServerRef<Supervisor>, path: &[u8]) -> ServerRef<Supervis
     process
 }
 
+type Views = Result<Option<Vec<View>>, CallError>;
+
 /// Lists the children of a supervisor and of those below it. `None` while some of them are being
 /// started or ended.
-fn views(
-    top: ServerRef<Supervisor>,
-    path: Path,
-) -> Pin<Box<dyn Future<Output = Result<Option<Vec<View>>, CallError>> + Send>> {
+fn views(top: ServerRef<Supervisor>, path: Path) -> Pin<Box<dyn Future<Output = Views> + Send>> {
     Box::pin(async move {
         // A request that changes children waits for a restart of a group.
         if let Err(ChildError::Call(ended)) = top.delete_child("nobody").await {
