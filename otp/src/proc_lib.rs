@@ -41,7 +41,8 @@ use crate::r#gen::start::{settle, start_spawned};
 pub use crate::r#gen::{Bond, InitAck, Start, StartError};
 
 /// Starts a process that is not linked to the caller, and returns when it has acknowledged (OTP's
-/// `proc_lib:start`). Returns its pid and the acknowledged value.
+/// `proc_lib:start`). Returns its pid and the acknowledged value. If the caller ends or drops the future
+/// before that, the process is killed.
 ///
 /// # Errors
 /// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer than

@@ -3,13 +3,14 @@
 
 pub(crate) mod behaviour;
 pub(crate) mod call_error;
+pub(crate) mod contain;
 pub(crate) mod crash;
 pub(crate) mod reply_to;
 pub(crate) mod request;
 mod request_id;
 pub(crate) mod server_ref;
 pub(crate) mod start;
-mod waits;
+pub(crate) mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};

@@ -17,7 +17,7 @@ use fika_runtime::{DecodeError, EncodeError, Envelope, Message, Pid, open_messag
 use super::GenServer;
 use super::next::{Next, Reply};
 use crate::r#gen::behaviour::{Behaviour, Work};
-use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of};
+use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of, open_remote};
 use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
@@ -159,7 +159,7 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
             };
             call.take()
         } else {
-            let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open(message) else {
+            let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open_remote(message) else {
                 return Next::go_on().into();
             };
             (ReplyTo::there(head.caller, head.proxy), request)

@@ -6,9 +6,11 @@ use std::ops::{Bound, RangeBounds};
 
 use fika_runtime::{ExitReason, Pid, Reference};
 
+use super::agenda::Due;
 use super::backoff::Failures;
 use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType};
 use super::starter::Starter;
+use crate::r#gen::contain::drop_contained;
 
 /// The number of a child. Later children have larger numbers, and a number is never used again.
 pub(super) type Key = u64;
@@ -20,6 +22,10 @@ pub(super) struct Child {
     pub(super) opts: ChildOpts,
     pub(super) failures: Option<Box<Failures>>,
     pub(super) restarts: u64,
+    /// Its last process.
+    last: Option<Pid>,
+    /// Whether the end of its last process is to be handled after a plan.
+    pub(super) unhandled: bool,
     state: State,
 }
 
@@ -81,7 +87,8 @@ impl Children {
         *self.of_kind(opts.kind) += 1;
         let failures = opts.backoff.map(|backoff| Box::new(Failures::new(backoff)));
         let start = Some(start);
-        let child = Child { id, start, opts, failures, restarts: 0, state: State::Stopped };
+        let (restarts, last, unhandled, state) = (0, None, false, State::Stopped);
+        let child = Child { id, start, opts, failures, restarts, last, unhandled, state };
         self.children.insert(key, child);
         key
     }
@@ -101,6 +108,7 @@ impl Children {
         }
         self.count.specs -= 1;
         *self.of_kind(child.opts.kind) -= 1;
+        drop_contained(child);
     }
 
     /// Sets the state, and updates the maps and the counts. Returns the old state.
@@ -116,10 +124,14 @@ impl Children {
                 self.monitors.remove(&ending.monitor);
                 self.count.active -= 1;
             }
-            _ => {}
+            State::Restarting { .. } => {
+                child.last.and_then(|last| self.pids.remove(&last));
+            }
+            State::Starting { .. } | State::Stopped => {}
         }
         match &state {
             State::Running(pid) => {
+                child.last = Some(*pid);
                 self.pids.insert(*pid, key);
                 self.count.active += 1;
             }
@@ -128,12 +140,17 @@ impl Children {
                 self.monitors.insert(ending.monitor, key);
                 self.count.active += 1;
             }
-            _ => {}
+            // A child without an id is known by its last process.
+            State::Restarting { .. } => {
+                child.last.and_then(|last| self.pids.insert(last, key));
+            }
+            State::Starting { .. } | State::Stopped => {}
         }
         if child.opts.significant {
             let runs = |state: &State| usize::from(!matches!(state, State::Stopped));
             self.significant = self.significant + runs(&state) - runs(&child.state);
         }
+        child.unhandled = false;
         Some(std::mem::replace(&mut child.state, state))
     }
 
@@ -158,12 +175,30 @@ impl Children {
         }
     }
 
+    /// Returns whether an action has become void, since the child has changed.
+    pub(super) fn is_stale(&self, due: &Due) -> bool {
+        let (Due::Kill(key, _) | Due::Restart(key, _) | Due::LeaveStart(key)) = due;
+        match (due, self.state(*key)) {
+            (Due::Kill(_, token), Some(State::Ending(_, ending))) => ending.token != *token,
+            (Due::Restart(_, token), Some(State::Restarting { token: now })) => now != token,
+            (Due::LeaveStart(_), Some(State::Starting { .. })) => false,
+            _ => true,
+        }
+    }
+
     pub(super) fn by_id(&self, id: &ChildId) -> Option<Key> {
         self.ids.get(id).copied()
     }
 
+    /// Returns the child that this process is, or was until its restart was put off.
     pub(super) fn by_pid(&self, pid: Pid) -> Option<Key> {
         self.pids.get(&pid).copied()
+    }
+
+    /// Returns the child that this process is.
+    pub(super) fn running(&self, pid: Pid) -> Option<Key> {
+        let is_over = |key: &Key| matches!(self.state(*key), Some(State::Restarting { .. }));
+        self.by_pid(pid).filter(|key| !is_over(key))
     }
 
     pub(super) fn by_monitor(&self, monitor: Reference) -> Option<Key> {
@@ -191,6 +226,14 @@ impl Children {
     /// Lists the children, the newest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
         self.children.values().rev().map(Child::info).collect()
+    }
+}
+
+/// The start functions belong to the program. Two destructors that panic in one drop would end the
+/// program, so each is dropped on its own.
+impl Drop for Children {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.children).into_values().for_each(drop_contained);
     }
 }
 

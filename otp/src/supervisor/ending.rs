@@ -10,6 +10,10 @@ use super::engine::Engine;
 use super::plan::{Deferred, End};
 use super::report;
 
+/// How many exit signals of unknown processes are kept while children are being started. A start
+/// may last for any time, and any process may send such signals.
+const EARLY_MAX: usize = 1024;
+
 impl Engine {
     /// Asks a child to end (SUP-7), unless it was asked before.
     pub(super) fn stop(&mut self, key: Key) {
@@ -38,6 +42,8 @@ impl Engine {
             Shutdown::Timeout(limit) => {
                 exit_process(pid, ExitReason::Shutdown);
                 self.agenda.add(self.now() + limit, Due::Kill(key, token));
+                let children = &self.children;
+                self.agenda.tidy(|due| children.is_stale(due));
             }
         }
     }
@@ -46,9 +52,12 @@ impl Engine {
     pub(super) fn exit_signal(&mut self, from: Pid, reason: ExitReason) {
         if from == self.parent {
             self.begin_end(End::Exit(reason));
-        } else if let Some(key) = self.children.by_pid(from) {
+        } else if let Some(key) = self.children.running(from) {
             self.child_exits(key, from, reason);
         } else if !self.flights.is_empty() {
+            if self.early.len() == EARLY_MAX {
+                self.early.clear();
+            }
             self.early.insert(from, reason);
         }
         self.proceed();
@@ -57,16 +66,24 @@ impl Engine {
     pub(super) fn child_exits(&mut self, key: Key, pid: Pid, reason: ExitReason) {
         if let Some(ending) = self.children.ending_mut(key) {
             ending.seen.get_or_insert(reason);
-        } else if pid.node() == self.me.node() && !has_ended(pid) {
+        } else if !self.is_gone(pid, &reason) {
             let token = self.token();
             let monitor = monitor(pid);
             let ending = Ending { monitor, seen: Some(reason), asked: false, token };
             self.children.set_state(key, State::Ending(pid, Box::new(ending)));
         } else {
-            // The child's node may be gone if it is another one, and a monitor would have to
-            // connect to it.
             self.children.set_state(key, State::Stopped);
             self.has_ended(key, pid, reason, false);
+        }
+    }
+
+    /// Returns whether the process that this exit signal came from is known to have ended. Of a
+    /// process on another node this is known only if the node is lost: a monitor would connect to
+    /// it again.
+    fn is_gone(&self, pid: Pid, reason: &ExitReason) -> bool {
+        match pid.node() == self.me.node() {
+            true => has_ended(pid),
+            false => *reason == ExitReason::Noconnection,
         }
     }
 
@@ -106,7 +123,10 @@ impl Engine {
     /// Handles the end of a child that was not asked to end.
     pub(super) fn ended(&mut self, key: Key, pid: Pid, reason: ExitReason) {
         if let Some(plan) = &self.plan {
-            if !plan.ends() {
+            if !plan.ends()
+                && let Some(child) = self.children.get_mut(key)
+            {
+                child.unhandled = true;
                 self.deferred.push_back(Deferred::Ended(key, pid, reason));
             }
             return;

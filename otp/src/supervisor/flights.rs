@@ -6,10 +6,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use fika_runtime::is_receiving;
 use parking_lot::Mutex;
 
 use super::children::Key;
 use super::starter::{Outcome, Starter, Starting};
+use crate::r#gen::contain::drop_contained;
 
 /// The starts that have not returned, by the child. A child has at most one.
 #[derive(Default)]
@@ -17,6 +19,10 @@ pub(super) struct Flights {
     flying: BTreeMap<Key, Flight>,
     /// The starts that are about to be polled.
     batch: VecDeque<Key>,
+    /// The start whose function is in a `receive!`, and the starts that wait until it is not: a
+    /// process has one mailbox, and a second `receive!` would panic.
+    receiver: Option<Key>,
+    waiting: Vec<Key>,
     ready: Arc<Ready>,
     /// A copy of the waker in `ready`.
     parent: Option<Arc<Waker>>,
@@ -67,6 +73,13 @@ pub(super) struct Landed {
     pub(super) outcome: Outcome,
 }
 
+/// The futures belong to the program: see `Children`.
+impl Drop for Flights {
+    fn drop(&mut self) {
+        std::mem::take(&mut self.flying).into_values().for_each(drop_contained);
+    }
+}
+
 impl Flights {
     /// Adds a start. It begins at the next poll.
     pub(super) fn add(&mut self, key: Key, future: Starting) {
@@ -93,15 +106,26 @@ impl Flights {
             drop(old);
         }
         self.batch.extend(std::mem::take(&mut *self.ready.keys.lock()));
-        while let Some(key) = self.batch.pop_front() {
+        loop {
+            if !is_receiving() {
+                self.receiver = None;
+                self.batch.extend(self.waiting.drain(..));
+            }
+            let Some(key) = self.batch.pop_front() else { return Poll::Pending };
+            if self.receiver.is_some_and(|receiver| receiver != key) {
+                self.waiting.push(key);
+                continue;
+            }
             let Some(flight) = self.flying.get_mut(&key) else { continue };
             flight.wakes.listed.store(false, Ordering::Release);
             let mut context = Context::from_waker(&flight.waker);
             if let Poll::Ready((start, outcome)) = flight.future.as_mut().poll(&mut context) {
-                self.flying.remove(&key);
+                drop_contained(self.flying.remove(&key));
                 return Poll::Ready(Landed { key, start, outcome });
             }
+            if is_receiving() {
+                self.receiver = Some(key);
+            }
         }
-        Poll::Pending
     }
 }

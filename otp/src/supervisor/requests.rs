@@ -70,8 +70,8 @@ impl ServerRef<Supervisor> {
     /// node.
     ///
     /// # Errors
-    /// If the id is taken, the specification does not fit the supervisor, or the child does not
-    /// start. Then nothing is stored.
+    /// If the id is taken, the specification does not fit the supervisor, the child does not start,
+    /// or the supervisor is ending. Then nothing is stored.
     pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
@@ -81,7 +81,7 @@ impl ServerRef<Supervisor> {
     /// other requests.
     ///
     /// # Errors
-    /// If there is no such child.
+    /// If there is no such child, or the supervisor is ending.
     pub async fn terminate_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
         ask::<_, _, EndReply>(self, TerminateChild(ChildRef::Id(id.into()))).await?
     }
@@ -89,7 +89,8 @@ impl ServerRef<Supervisor> {
     /// Starts a child that does not run (OTP's `supervisor:restart_child/2`).
     ///
     /// # Errors
-    /// If there is no such child, if it runs or is about to be restarted, or if it does not start.
+    /// If there is no such child, it runs or is about to be restarted, or it does not start; or if
+    /// the supervisor is ending.
     pub async fn restart_child(&self, id: impl Into<ChildId>) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, RestartChild(id.into())).await?
     }
@@ -97,7 +98,7 @@ impl ServerRef<Supervisor> {
     /// Removes the specification of a child that does not run (OTP's `supervisor:delete_child/2`).
     ///
     /// # Errors
-    /// If there is no such child, or if it runs or is about to be restarted.
+    /// If there is no such child, it runs or is about to be restarted, or the supervisor is ending.
     pub async fn delete_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
         ask::<_, _, EndReply>(self, DeleteChild(id.into())).await?
     }
@@ -108,7 +109,7 @@ impl ServerRef<DynamicSupervisor> {
     /// supervisor must be on this node.
     ///
     /// # Errors
-    /// If the child does not start. Then nothing is stored.
+    /// If the child does not start, or the supervisor is ending. Then nothing is stored.
     pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
@@ -116,7 +117,8 @@ impl ServerRef<DynamicSupervisor> {
     /// Ends a child and removes it. Succeeds if the child has already ended.
     ///
     /// # Errors
-    /// If the process is not a child of this supervisor, and is alive or on another node.
+    /// If the process is not a child of this supervisor, and is alive or on another node; or if the
+    /// supervisor is ending.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }
@@ -128,7 +130,7 @@ impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
     /// can leave this one.
     ///
     /// # Errors
-    /// If the child does not start. Then nothing is stored.
+    /// If the child does not start, or the supervisor is ending. Then nothing is stored.
     pub async fn start_child(&self, args: A) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, args).await?
     }
@@ -137,7 +139,8 @@ impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
     /// has already ended.
     ///
     /// # Errors
-    /// If the process is not a child of this supervisor, and is alive or on another node.
+    /// If the process is not a child of this supervisor, and is alive or on another node; or if the
+    /// supervisor is ending.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }

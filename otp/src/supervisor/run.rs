@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Down, Envelope, Exit, ExitReason, Message, catch_exit, exit_async, hibernate, is_receiving,
-    open_message, report, self_pid, sleep, trap_exit, yield_now,
+    Down, Envelope, Exit, ExitReason, LogRate, Message, catch_exit, exit_async, hibernate,
+    is_receiving, open_message, report, self_node, self_pid, sleep, trap_exit, yield_now,
 };
 
 use super::child_error::{ChildError, ChildRef};
@@ -24,7 +24,7 @@ use super::requests::{
 use super::starter::{TemplateFn, Templated};
 use crate::r#gen::behaviour::{Listed, Work};
 use crate::r#gen::start::{StartName, settle};
-use crate::r#gen::wire::{LocalCall, RemoteCall};
+use crate::r#gen::wire::{LocalCall, RemoteCall, open_remote};
 use crate::r#gen::{InitAck, ReplyTo, StartError};
 use crate::sys::{self, Order, Status};
 
@@ -214,9 +214,8 @@ impl Engine {
             let (parent, suspended) = (Some(self.parent), self.suspended);
             match sys::order(message, self, parent, suspended, status) {
                 Order::Done => {}
-                Order::Suspend(on) => self.suspended = on,
+                Order::Suspend(on) => self.suspended = on && !self.is_ending(),
                 Order::Stop(reason) => {
-                    self.suspended = false;
                     self.begin_end(End::Exit(reason));
                     self.proceed();
                 }
@@ -228,8 +227,12 @@ impl Engine {
         }
     }
 
-    /// Handles a message from the runtime, or from the supervisor to itself.
+    /// Handles a message from the runtime, or from the supervisor to itself. Such a message is never
+    /// encoded, so an encoded one comes from another node and pretends to be one.
     fn signal(&mut self, message: Envelope) -> Result<(), Envelope> {
+        if message.as_encoded().is_some() {
+            return Err(message);
+        }
         if message.is::<Exit>() {
             if let Some(Exit { from, reason }) = open_message(message) {
                 self.exit_signal(from, reason);
@@ -316,7 +319,7 @@ fn open<R: Message, A: Message>(message: Envelope) -> Result<Option<(R, ReplyTo<
         let call = open_message::<LocalCall<R, A>>(message);
         Ok(call.map(LocalCall::take).map(|(from, request)| (request, from)))
     } else if message.is::<RemoteCall<R, A>>() {
-        let call = open_message::<RemoteCall<R, A>>(message);
+        let call = open_remote::<R, A>(message);
         Ok(call.map(|call| (call.request, ReplyTo::there(call.head.caller, call.head.proxy))))
     } else {
         Err(message)
@@ -340,7 +343,18 @@ fn status(engine: &Engine, parent: Option<fika_runtime::Pid>, suspended: bool) -
     Status { module, parent, suspended, state, log: Vec::new() }
 }
 
+/// Limits the reports of unexpected messages of a node's supervisors.
+#[derive(Default)]
+struct Unexpected(LogRate);
+
 fn report_unexpected(message: &Envelope) {
-    let (pid, message) = (self_pid(), fika_runtime::printable(message.type_name()));
-    report!(warn, %pid, message = %message, "a supervisor dropped a message that is not a request");
+    let (node, pid) = (self_node(), self_pid());
+    let rate = node.extension_or_init(Unexpected::default);
+    rate.0.line(node.env().now(), |left_out| {
+        let message = fika_runtime::printable(message.type_name());
+        report!(
+            warn, %pid, message = %message, left_out,
+            "a supervisor dropped a message that is not a request"
+        );
+    });
 }

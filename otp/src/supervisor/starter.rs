@@ -6,11 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use fika_macros::Message;
-use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
+use fika_runtime::{
+    ExitReason, Message, Pid, SpawnError, Term, catch_exit, exit_process, self_pid,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::r#gen::server_ref::Address;
-use crate::r#gen::{ServerRef, StartError, behaviour};
+use crate::r#gen::{ServerRef, StartError, behaviour, contain};
 
 /// A child that was started.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
@@ -83,7 +85,23 @@ impl<S> IntoStarted for ServerRef<S> {
 impl<P: IntoStarted, I: Message + fmt::Debug> IntoStarted for (P, I) {
     fn into_started(self) -> Result<Started, StartError> {
         let (child, info) = self;
-        Ok(Started { info: Some(Term::new(&info)), ..child.into_started()? })
+        let child = child.into_started()?;
+        // The term can't be made of every value.
+        let mut failed = FailedStart(child.pid);
+        let info = Some(Term::new(&info));
+        failed.0 = None;
+        Ok(Started { info, ..child })
+    }
+}
+
+/// A process whose start fails after all. It is killed when this is dropped.
+struct FailedStart(Option<Pid>);
+
+impl Drop for FailedStart {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            exit_process(pid, ExitReason::Kill);
+        }
     }
 }
 
@@ -152,7 +170,7 @@ where
     let start = Arc::new(start);
     Arc::new(move |args| {
         let start = start.clone();
-        Box::pin(async move { contained(|| start(args)).await })
+        Box::pin(async move { start(args).await.into_started() })
     })
 }
 
@@ -166,10 +184,13 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
     fn start(self: Box<Self>, again: bool) -> Starting {
         if !again {
             let Templated { template, args } = *self;
-            return Box::pin(async move { (None, template(args).await) });
+            return Box::pin(async move { (None, contained(|| template(args)).await) });
         }
         Box::pin(async move {
-            let outcome = (self.template)(self.args.clone()).await;
+            let outcome = match contain::contained(|| self.args.clone()) {
+                Ok(args) => contained(|| (self.template)(args)).await,
+                Err(reason) => Err(StartError::Failed(reason)),
+            };
             (Some(self as Box<dyn Starter>), outcome)
         })
     }

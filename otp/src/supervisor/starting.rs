@@ -14,6 +14,7 @@ use super::plan::{Deferred, End, Plan};
 use super::report;
 use super::starter::Started;
 use super::supervisor_start::FailedToStartChild;
+use crate::r#gen::behaviour::Work;
 use crate::r#gen::{ReplyTo, StartError};
 
 impl Engine {
@@ -50,8 +51,13 @@ impl Engine {
         }
         let outcome = match outcome {
             Err(StartError::Ignored) => Ok(Started::ignored()),
+            Ok(started) if started.pid() == Some(self.me) => {
+                let why =
+                    "the start function returned the supervisor's own pid: return the child's";
+                Err(StartError::Failed(ExitReason::Badarg(why.into())))
+            }
             Ok(started) => {
-                match started.pid().and_then(|pid| self.children.by_pid(pid).zip(Some(pid))) {
+                match started.pid().and_then(|pid| self.children.running(pid).zip(Some(pid))) {
                     Some((_, taken)) => Err(StartError::AlreadyStarted(taken)),
                     None => Ok(started),
                 }
@@ -146,13 +152,23 @@ impl Engine {
             Siblings::None => self.launch(key, Occasion::Restart, None),
             Siblings::Later => {
                 let later = self.children.keys_after(key).collect();
-                self.plan = Some(Plan::restart(later, key));
+                self.begin_restart(Plan::restart(later, key));
             }
             Siblings::All => {
                 let others = self.children.keys(..).filter(|other| *other != key).collect();
-                self.plan = Some(Plan::restart(others, 0));
+                self.begin_restart(Plan::restart(others, 0));
             }
         }
+    }
+
+    /// Begins the restart of a group. Requests about children wait for its end, so a child that makes
+    /// one in its `init` waits for itself. With other starts in progress, this is not certain.
+    fn begin_restart(&mut self, plan: Plan) {
+        if self.flights.is_empty() {
+            let group = const { &Work { callback: "restart", request: || "a group of children" } };
+            self.listed.behaviour.begins(group);
+        }
+        self.plan = Some(plan);
     }
 
     /// Puts off a restart until the waiting messages are handled, or for the child's pause.
