@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use fika::{
-    ExitReason, Local, MailboxLimit, Node, Waiting, catch_exit, self_pid, send, sleep,
-    spawn_link, timeout,
+    ExitReason, Local, MailboxLimit, Node, Waiting, catch_exit, self_pid, send, sleep, spawn_link,
+    timeout,
 };
 use fika_macros::{Message, receive};
 use fika_otp::gen_server::{self, *};
