@@ -43,7 +43,7 @@ const EVERYBODY: &str = "everybody";
 struct Said(String);
 
 #[fika::main]
-async fn main(cli: Cli) -> fika::Result {
+async fn main(cli: Cli) -> fika::Result<ServerRef<Supervisor>> {
     let room = Room::new(Keys::Duplicate);
     let of_listener = room.clone();
     let children = [
@@ -54,17 +54,14 @@ async fn main(cli: Cli) -> fika::Result {
         ChildSpec::supervisor("clients", || {
             supervisor::start_link_dynamic(Start::name("clients"), SupFlags::one_for_one())
         }),
-        ChildSpec::new("listener", move || {
-            let room = of_listener.clone();
-            async move { spawn_link(listen(room, cli.port)) }
-        }),
+        ChildSpec::process("listener", move || listen(of_listener.clone(), cli.port)),
     ];
     let flags = SupFlags::rest_for_one().intensity(5);
     let top = supervisor::start_link(Start::name("top"), flags, children).await?;
     println!("{}", supervisor::tree(&top).await?);
     println!("connect with: nc 127.0.0.1 {}", cli.port);
-    supervisor::run_until_stopped(&top).await?;
-    Ok(())
+    // Runs until ctrl-c.
+    Ok(top)
 }
 
 /// Accepts connections, and has the supervisor start a process for each.
@@ -74,10 +71,8 @@ async fn listen(room: Room, port: u16) -> fika::Result {
     for number in 1_u64.. {
         let (stream, _) = listener.accept().await?;
         let room = room.clone();
-        let client = ChildSpec::new(number, move || {
-            let client = client(room.clone(), stream.clone(), number);
-            async move { spawn_link(client) }
-        });
+        let client =
+            ChildSpec::process(number, move || client(room.clone(), stream.clone(), number));
         // A client whose process has crashed has to connect again.
         clients.start_child(client.restart(Restart::Temporary)).await?;
     }

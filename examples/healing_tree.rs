@@ -26,10 +26,7 @@ const OFTEN: u32 = 1_000_000;
 /// Specifies a supervisor of three workers.
 fn team(name: &'static str, flags: SupFlags) -> ChildSpec {
     ChildSpec::supervisor(name, move || {
-        let worker = |n: u32| {
-            let work = || async { spawn_link(std::future::pending::<()>()) };
-            ChildSpec::new(format!("worker {n}"), work)
-        };
+        let worker = |n: u32| ChildSpec::process(format!("worker {n}"), std::future::pending::<()>);
         let workers: Vec<ChildSpec> = (1..=3).map(worker).collect();
         supervisor::start_link(Start::name(name), flags.intensity(OFTEN), workers)
     })

@@ -490,6 +490,25 @@ settings! {
     /// such setting, since every term can be sent.
     encode_messages: Option<bool> = FLAG, no_option, [takes bool], [runtime];
 
+    /// How long the processes that wait in [`run_until_stopped`](crate::Node::run_until_stopped)
+    /// have to end when the node stops, up to 365 days; 5 s if not set (OTP's `-shutdown_time`).
+    /// Then they are killed, like all others. The main process of a program that returns a
+    /// supervisor is such a process, so this is the limit for the whole supervision tree.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    ///
+    /// #[fika::main(shutdown_time = secs(20))]
+    /// async fn main() {
+    ///     // If a signal stops the program, there are 20 s to clean up.
+    ///     # self_node().begin_stop();
+    ///     self_node().run_until_stopped().await;
+    /// }
+    /// ```
+    shutdown_time: Option<Duration> = SECONDS, option
+        "Time for the program to clean up when it is stopped [default: 5]",
+        [takes Duration], [runtime];
+
     /// Whether ctrl-c (SIGINT) and SIGTERM stop the node of
     /// [`#[fika::main]`](macro@crate::main); true if not set. A node that is built in another way
     /// ignores this setting and handles no signals.

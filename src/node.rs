@@ -43,7 +43,8 @@ pub use crate::config::Config;
 #[cfg(feature = "toml")]
 pub use crate::config::ConfigError;
 pub use fika_runtime::{
-    BuildError, Creation, Env, NodeId, NodeName, NodeNameError, RunUntilStopped, SystemEnv, Time,
+    BuildError, Creation, Env, NodeId, NodeName, NodeNameError, RunProcess, RunUntilStopped,
+    SystemEnv, Time,
 };
 
 /// A node: processes, and their connections to other nodes. A program may have many nodes. A `Node`
@@ -243,6 +244,55 @@ impl Node {
         self.node.try_block_on(future)
     }
 
+    /// Runs a future as a process of this node, and returns its value to a task of any executor. So
+    /// a thread or a task of another runtime can do what only processes can, such as calling a
+    /// server. The process starts at once. Dropping the returned future kills the process, and
+    /// leaves nothing behind.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    ///
+    /// struct Counter { n: i64 }
+    ///
+    /// #[gen_server]
+    /// impl Counter {
+    ///     async fn init(n: i64) -> Self {
+    ///         Counter { n }
+    ///     }
+    ///
+    ///     #[call]
+    ///     async fn add(&mut self, by: i64) -> i64 {
+    ///         self.n += by;
+    ///         self.n
+    ///     }
+    /// }
+    ///
+    /// /// Runs in a task of any executor.
+    /// async fn handler(node: Node, counter: CounterClient) -> fika::Result<i64> {
+    ///     Ok(node.run_process(async move { counter.add(2).await }).await??)
+    /// }
+    ///
+    /// let node = Node::builder().workers(1).build()?;
+    /// let counter = node.block_on(Counter::start(Start::new(), 5))?;
+    /// # use futures_lite::future;
+    /// assert_eq!(future::block_on(handler(node.clone(), counter))?, 7);
+    /// # node.stop();
+    /// # fika::Result::Ok(())
+    /// ```
+    ///
+    /// # Errors
+    /// The exit reason of the process, if it ends before the future is ready. `system_limit` if the
+    /// node has no room for the process, or has stopped.
+    #[track_caller]
+    pub fn run_process<F>(&self, future: F) -> RunProcess<F::Output>
+    where
+        F: IntoFuture,
+        F::IntoFuture: Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.node.run_process(future)
+    }
+
     /// Starts a process (Erlang's `spawn/1`). Returns `None` if the node has no room for another
     /// process, or is stopping.
     ///
@@ -435,9 +485,9 @@ impl Node {
     /// time, and false if a process computes without ever waiting, since such a process can't be
     /// ended.
     ///
-    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s
-    /// to end by themselves. Then the connections are closed, all processes are killed, and the
-    /// threads end.
+    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s, or
+    /// the node's [`shutdown_time`](NodeBuilder::shutdown_time), to end by themselves. Then the
+    /// connections are closed, all processes are killed, and the threads end.
     ///
     /// Any thread and any process may call this, any number of times: the node stops once, and each
     /// caller waits for that. In three places `stop` does not wait. It does what
@@ -476,8 +526,9 @@ impl Node {
     /// [`begin_stop`](Node::begin_stop).
     ///
     /// In a process of the node, the future is ready as soon as a stop is requested; the process
-    /// then has up to 5 s to clean up and end. In a future of any other executor, it is ready when
-    /// the node has stopped. A thread calls [`wait`](RunUntilStopped::wait) on it instead.
+    /// then has up to 5 s, or the node's [`shutdown_time`](NodeBuilder::shutdown_time), to clean up
+    /// and end. In a future of any other executor, it is ready when the node has stopped. A thread
+    /// calls [`wait`](RunUntilStopped::wait) on it instead.
     ///
     /// ```
     /// use fika::prelude::*;

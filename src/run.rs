@@ -5,19 +5,21 @@ use std::future::Future;
 use std::process::{ExitCode, Termination};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use fika_otp::supervisor::MainValue;
 use fika_runtime::{ExitReason, Outcome};
 
 use crate::node::NodeBuilder;
 use crate::signals::Signals;
 
-/// Starts the node, runs `main` as a process, and stops the node. If the node can't start, or the
-/// process fails or ends before `main` returns, the program ends with an error line and status 1.
-/// If the process ends because the node was stopped, the program ends by the signal that stopped
-/// it, or with status 0. Reports name the caller as the place where `main` was spawned.
+/// Starts the node, runs `main` as a process, and stops the node. If `main` returns a supervisor, the
+/// process runs it until it ends or the node is stopped. If the node can't start, or the process
+/// fails or ends before `main` returns, the program ends with an error line and status 1. If the
+/// process ends because the node was stopped, the program ends by the signal that stopped it, or
+/// with status 0. Reports name the caller as the place where `main` was spawned.
 #[track_caller]
 pub fn run_main<F>(builder: NodeBuilder, main: impl FnOnce() -> F + Send + 'static) -> ExitCode
 where
-    F: Future<Output: Outcome<Value: Termination + Send>> + Send + 'static,
+    F: Future<Output: Outcome<Value: MainValue>> + Send + 'static,
 {
     let stops = builder.config.stop_on_signals.unwrap_or(true);
     let node = match builder.build() {
@@ -25,24 +27,28 @@ where
         Err(error) => return fail(format_args!("the node could not be started: {error}")),
     };
     let signals = stops.then(|| Signals::stop(&node));
-    let value = Arc::new(Mutex::new(None));
-    let to = value.clone();
+    let status = Arc::new(Mutex::new(None));
+    let to = status.clone();
     let reason = node.__runtime().run(async move {
-        let (value, end) = match on_heap(main).await.into_result() {
-            Ok(value) => (Ok(value), Ok(())),
-            Err(reason) => (Err(reason.clone()), Err(reason)),
+        let ended = match on_heap(main).await.into_result() {
+            Ok(value) => value.run().await.map_err(|error| (error.to_string(), error.into())),
+            Err(reason) => Err((format!("the main process ended: {reason}"), reason)),
         };
-        *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(value);
+        let (status, end) = match ended {
+            Ok(status) => (Ok(status), Ok(())),
+            Err((text, reason)) => (Err(text), Err(reason)),
+        };
+        *to.lock().unwrap_or_else(PoisonError::into_inner) = Some(status);
         end
     });
     let was_stopped = node.__runtime().is_asked_to_stop();
     node.stop();
-    let value = value.lock().unwrap_or_else(PoisonError::into_inner).take();
-    match (value, reason) {
-        (Some(Err(reason)), _) => fail(format_args!("the main process ended: {reason}")),
-        (Some(Ok(value)), ExitReason::Normal) => value.report(),
+    let status = status.lock().unwrap_or_else(PoisonError::into_inner).take();
+    match (status, reason) {
+        (Some(Err(text)), _) => fail(format_args!("{text}")),
+        (Some(Ok(status)), ExitReason::Normal) => status.report(),
         // `main` has returned, but the stop killed its process before the process had ended.
-        (Some(Ok(value)), ExitReason::Killed) if was_stopped => value.report(),
+        (Some(Ok(status)), ExitReason::Killed) if was_stopped => status.report(),
         (_, ExitReason::Killed) if was_stopped => {
             if let Some(signals) = signals {
                 signals.end_by_received();

@@ -5,9 +5,11 @@
 #[path = "support/wait.rs"]
 mod wait;
 
+#[path = "support/log.rs"]
+mod log;
+
 use std::error::Error;
-use std::io::Write;
-use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+use std::sync::MutexGuard;
 
 use fika::inspect::set_label;
 use fika::prelude::*;
@@ -15,41 +17,16 @@ use fika_runtime::{NodeService, StopService};
 
 use wait::{down, end_of, next, serve};
 
-/// Everything that was logged while the current test ran.
-static LOG: Mutex<Vec<u8>> = Mutex::new(Vec::new());
-
-struct ToLog;
-
-impl Write for ToLog {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        LOG.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-/// Collects the log for one test at a time: the nodes of two tests would have equal pids.
+/// Collects the log for one test at a time.
 fn listen() -> MutexGuard<'static, ()> {
-    static LISTENING: Mutex<()> = Mutex::new(());
-    static ONCE: Once = Once::new();
-    let listening = LISTENING.lock().unwrap_or_else(PoisonError::into_inner);
-    ONCE.call_once(|| {
-        tracing_subscriber::fmt().with_ansi(false).with_writer(|| ToLog).init();
-    });
-    LOG.lock().unwrap().clear();
-    listening
+    log::listen(tracing::Level::INFO)
 }
 
 /// Returns the reports that mention this process.
 fn reports_of(pid: Pid) -> Vec<String> {
-    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
-    let mention = format!("pid={pid} ");
+    let reports = log::lines_with(&[&format!("pid={pid} ")]);
     // The first backtrace takes long, and a report of that is not meant.
-    let is_meant = |line: &&str| line.contains(&mention) && !line.contains("kept its worker");
-    log.lines().filter(is_meant).map(str::to_owned).collect()
+    reports.into_iter().filter(|line| !line.contains("kept its worker")).collect()
 }
 
 /// Runs `body` as a process, on a node with one worker. Returns its reason, and the reports about
@@ -200,12 +177,11 @@ fn services_that_do_not_stop_are_reported() {
     let node = fika_runtime::Node::builder().workers(1);
     let node = node.service(Stops("hangs")).service(Stops("panics")).build().unwrap();
     assert!(node.stop());
-    let log = String::from_utf8(LOG.lock().unwrap().clone()).unwrap();
-    let has_line =
-        |parts: [&str; 4]| log.lines().any(|line| parts.iter().all(|part| line.contains(part)));
+    let all = log::lines_with(&[]).join("\n");
+    let has_line = |parts: [&str; 4]| !log::lines_with(&parts).is_empty();
     assert!(
         has_line(["ERROR", "a service failed to stop", "\"panics\"", "while it stops"]),
-        "{log}"
+        "{all}"
     );
-    assert!(has_line(["ERROR", "a service did not stop in time", "\"hangs\"", "ms=5000"]), "{log}");
+    assert!(has_line(["ERROR", "a service did not stop in time", "\"hangs\"", "ms=5000"]), "{all}");
 }

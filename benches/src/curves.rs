@@ -5,7 +5,7 @@ use crate::catalog::WORKLOADS;
 use crate::rounds::Try;
 use crate::system::System;
 use crate::workload::Better::Lower;
-use crate::workload::Measure::Value;
+use crate::workload::Measure::{Latency, Value};
 use crate::workload::{Point, Workload};
 
 /// The name that stands for all workloads on one node, besides the names of the curves.
@@ -79,6 +79,23 @@ pub(crate) const CURVES: &[Curve] = &[
         of: "children",
         sizes: &[1000, 10_000, 100_000, 1_000_000],
         bytes_each: 900,
+    },
+    Curve {
+        workload: Workload {
+            name: "scale.children",
+            about: "start children under a supervisor, ask it for their number while one of them \
+                    does not end, and then end the supervisor with all of them",
+            params: &[("asks", 2000, 200)],
+            measures: &[
+                Value("ns_per_start_child", Lower),
+                Latency("answer_while_one_hangs"),
+                Value("ms_until_all_ended", Lower),
+            ],
+            ..ALIKE
+        },
+        of: "children",
+        sizes: &[1000, 10_000, 100_000, 1_000_000],
+        bytes_each: 1500,
     },
     Curve {
         workload: Workload {

@@ -1,16 +1,15 @@
-//! The cache: one process per node, registered as `cache`, that holds all keys.
+//! The cache: one server per node, registered as `cache`, that holds all keys.
 //!
 //! A change is made in the cache of one node, which sends it to the caches of all connected nodes.
 //! A cache that accepts a change passes it on in the same way, once. When two nodes connect, each
-//! sends the other all of its entries. These are the messages between caches, and between a cache
-//! and its users:
+//! sends the other all of its entries. These are the requests to a cache:
 //!
-//! | message | from | effect |
+//! | request | from | effect |
 //! |---|---|---|
-//! | `Get`, `Put`, `Del` | any process, on any node | an `Answer` with the key's value, or its old value |
-//! | `Watch` | any process | a [`Changed`] for each key, now and whenever its value changes |
-//! | `Update` | another cache | if this entry is greater, the key gets it, and all nodes are sent it |
-//! | `SendAll` | a cache that starts | an `Update` for each key |
+//! | `get`, `put`, `del` | any process, on any node | returns the key's value, or its old value |
+//! | `watch` | any process | a [`Changed`] for each key, now and whenever its value changes |
+//! | `update` | another cache | if this entry is greater, the key gets it, and all nodes are sent it |
+//! | `send_all` | a cache that starts | an `update` for each key |
 //!
 //! # Which entry is greater
 //! An entry with a higher counter is greater. If the counters are equal, the node name that is
@@ -40,49 +39,14 @@
 
 use std::collections::BTreeMap;
 
-use fika::message::{Dest, Reference};
+use fika::message::Reference;
 use fika::net::monitor_nodes;
 use fika::node::NodeName;
 use fika::prelude::*;
-use fika::process::demonitor_flush;
 use serde::{Deserialize, Serialize};
 
 /// The name under which the cache is registered on its node.
 const NAME: &str = "cache";
-
-#[derive(Message, Serialize, Deserialize)]
-struct Get {
-    from: Pid,
-    reference: Reference,
-    key: String,
-}
-
-#[derive(Message, Serialize, Deserialize)]
-struct Put {
-    from: Pid,
-    reference: Reference,
-    key: String,
-    value: String,
-}
-
-#[derive(Message, Serialize, Deserialize)]
-struct Del {
-    from: Pid,
-    reference: Reference,
-    key: String,
-}
-
-/// The value of a key, or its value before it was put or deleted.
-#[derive(Message, Serialize, Deserialize)]
-struct Answer {
-    reference: Reference,
-    value: Option<String>,
-}
-
-#[derive(Message, Serialize, Deserialize)]
-struct Watch {
-    from: Pid,
-}
 
 /// The new value of a key; `None` if the key was deleted.
 #[derive(Message, Serialize, Deserialize)]
@@ -91,23 +55,9 @@ pub(crate) struct Changed {
     pub(crate) value: Option<String>,
 }
 
-#[derive(Message, Serialize, Deserialize)]
-struct Update {
-    key: String,
-    entry: Entry,
-}
-
-#[derive(Message, Serialize, Deserialize)]
-struct SendAll {
-    to: Pid,
-}
-
-/// The cache accepts requests, and is notified of nodes that come and go.
-#[derive(Message, Serialize, Deserialize)]
-struct Started;
-
 /// The state of a key on a node. The order of the fields decides which of two entries is greater.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Message, Serialize, Deserialize)]
+#[message(tag = "simple_cache::Entry")]
 struct Entry {
     counter: u64,
     /// The node that made the change.
@@ -117,63 +67,36 @@ struct Entry {
 }
 
 /// Starts the cache of this node, linked to the caller.
-pub(crate) async fn start_link() -> Pid {
-    let cache = spawn_link(run(self_pid()));
-    receive! { Started => cache }
+pub(crate) async fn start_link() {
+    Cache::start_link(Start::name(NAME)).await.expect("a node has one cache");
 }
 
-/// Returns the value of a key in the cache of this or another node.
+/// Returns the value of a key in the cache of this or another node. If the node or its cache does
+/// not exist, or is lost before it answers, the caller ends.
 pub(crate) async fn get(node: impl AsRef<str>, key: &str) -> Option<String> {
-    call(node.as_ref(), |from, reference| Get { from, reference, key: key.into() }).await
+    let value = Cache::at((NAME, node.as_ref())).get(key.into()).no_timeout().await;
+    value.unwrap_or_else(|error| exit(error.into()))
 }
 
 /// Sets the value of a key, and returns its old value.
 pub(crate) async fn put(node: impl AsRef<str>, key: &str, value: &str) -> Option<String> {
-    let (key, value) = (key.into(), value.into());
-    call(node.as_ref(), |from, reference| Put { from, reference, key, value }).await
+    let cache = Cache::at((NAME, node.as_ref()));
+    let old = cache.put(key.into(), value.into()).no_timeout().await;
+    old.unwrap_or_else(|error| exit(error.into()))
 }
 
 /// Deletes a key, and returns its old value.
 pub(crate) async fn del(node: impl AsRef<str>, key: &str) -> Option<String> {
-    call(node.as_ref(), |from, reference| Del { from, reference, key: key.into() }).await
+    let old = Cache::at((NAME, node.as_ref())).del(key.into()).no_timeout().await;
+    old.unwrap_or_else(|error| exit(error.into()))
 }
 
 /// Sends the caller a [`Changed`] for each key in this node's cache, now and whenever the value of
 /// a key changes.
 pub(crate) fn watch() {
-    send(NAME, Watch { from: self_pid() });
+    Cache::at(NAME).watch(self_pid());
 }
 
-/// Sends a request and waits for its answer. The reference of the request is that of a monitor. If
-/// the node or its cache does not exist, or is lost before it answers, the caller ends.
-async fn call<M: Message>(node: &str, request: impl FnOnce(Pid, Reference) -> M) -> Option<String> {
-    let asked = monitor((NAME, node));
-    send((NAME, node), request(self_pid(), asked));
-    receive! {
-        Answer { reference, value } if reference == asked => {
-            demonitor_flush(asked);
-            value
-        }
-        Down { monitor, reason, .. } if monitor == asked => exit(reason),
-    }
-}
-
-/// Runs the cache. It registers its name before it asks which nodes are connected, so it misses no
-/// copy: it asks the nodes that are connected by then, and later nodes send their copies unasked.
-async fn run(parent: Pid) {
-    register(NAME, self_pid()).expect("a node has one cache");
-    monitor_nodes(true);
-    send(parent, Started);
-    for node in nodes() {
-        send((NAME, &node), SendAll { to: self_pid() });
-    }
-    let mut cache = Cache::default();
-    loop {
-        cache.next().await;
-    }
-}
-
-#[derive(Default)]
 struct Cache {
     entries: BTreeMap<String, Entry>,
     /// The highest counter of all entries.
@@ -182,35 +105,72 @@ struct Cache {
     watchers: BTreeMap<Reference, Pid>,
 }
 
+#[gen_server(tag = "simple_cache::Cache")]
 impl Cache {
-    /// Handles the next message.
-    async fn next(&mut self) {
-        receive! {
-            Get { from, reference, key } => {
-                send(from, Answer { reference, value: self.value(&key) });
-            }
-            Put { from, reference, key, value } => {
-                let old = self.change(key, Some(value));
-                send(from, Answer { reference, value: old });
-            }
-            Del { from, reference, key } => {
-                let old = self.value(&key);
-                if old.is_some() {
-                    self.change(key, None);
-                }
-                send(from, Answer { reference, value: old });
-            }
-            Update { key, entry } => self.merge(key, entry),
-            SendAll { to } => self.send_all(to),
-            NodeUp { node, .. } => self.send_all((NAME, &node)),
-            Watch { from } => self.add_watcher(from),
-            Down { monitor, .. } => {
-                self.watchers.remove(&monitor);
-            }
-            // A `NodeDown` needs no action: the node's entries stay. Other messages are dropped, so
-            // that they do not fill the mailbox.
-            _ => {}
+    /// The cache has its name before it asks which nodes are connected, so it misses no copy: it
+    /// asks the nodes that are connected by then, and later nodes send their copies unasked.
+    async fn init() -> Self {
+        monitor_nodes(true);
+        for node in nodes() {
+            Cache::at((NAME, &node)).send_all(Cache::at(self_pid()));
         }
+        Cache { entries: BTreeMap::new(), counter: 0, watchers: BTreeMap::new() }
+    }
+
+    #[call]
+    async fn get(&mut self, key: String) -> Option<String> {
+        self.value(&key)
+    }
+
+    #[call]
+    async fn put(&mut self, key: String, value: String) -> Option<String> {
+        self.change(key, Some(value))
+    }
+
+    #[call]
+    async fn del(&mut self, key: String) -> Option<String> {
+        let old = self.value(&key);
+        if old.is_some() {
+            self.change(key, None);
+        }
+        old
+    }
+
+    #[cast]
+    async fn update(&mut self, key: String, entry: Entry) {
+        self.merge(key, entry);
+    }
+
+    /// Sends a copy of the whole cache, with one small message per key.
+    #[cast]
+    async fn send_all(&mut self, to: CacheClient) {
+        for (key, entry) in &self.entries {
+            to.update(key.clone(), entry.clone());
+        }
+    }
+
+    #[info]
+    async fn on_node_up(&mut self, up: NodeUp) {
+        self.send_all(Cache::at((NAME, &up.node))).await;
+    }
+
+    /// The entries of the node stay.
+    #[info]
+    async fn on_node_down(&mut self, _: NodeDown) {}
+
+    #[cast]
+    async fn watch(&mut self, watcher: Pid) {
+        self.watchers.insert(monitor(watcher), watcher);
+        for (key, Entry { value, .. }) in &self.entries {
+            if value.is_some() {
+                send(watcher, Changed { key: key.clone(), value: value.clone() });
+            }
+        }
+    }
+
+    #[info]
+    async fn on_down(&mut self, down: Down) {
+        self.watchers.remove(&down.monitor);
     }
 
     fn value(&self, key: &str) -> Option<String> {
@@ -233,34 +193,13 @@ impl Cache {
             return;
         }
         if known.and_then(|known| known.value.as_ref()) != entry.value.as_ref() {
-            self.tell_watchers(&key, &entry.value);
-        }
-        for node in nodes() {
-            send((NAME, &node), Update { key: key.clone(), entry: entry.clone() });
-        }
-        self.entries.insert(key, entry);
-    }
-
-    /// Sends a copy of the whole cache, with one small message per key.
-    fn send_all<'a>(&self, to: impl Into<Dest<'a>>) {
-        let to = to.into();
-        for (key, entry) in &self.entries {
-            send(to.clone(), Update { key: key.clone(), entry: entry.clone() });
-        }
-    }
-
-    fn add_watcher(&mut self, watcher: Pid) {
-        self.watchers.insert(monitor(watcher), watcher);
-        for (key, Entry { value, .. }) in &self.entries {
-            if value.is_some() {
-                send(watcher, Changed { key: key.clone(), value: value.clone() });
+            for watcher in self.watchers.values() {
+                send(watcher, Changed { key: key.clone(), value: entry.value.clone() });
             }
         }
-    }
-
-    fn tell_watchers(&self, key: &str, value: &Option<String>) {
-        for watcher in self.watchers.values() {
-            send(watcher, Changed { key: key.into(), value: value.clone() });
+        for node in nodes() {
+            Cache::at((NAME, &node)).update(key.clone(), entry.clone());
         }
+        self.entries.insert(key, entry);
     }
 }

@@ -441,10 +441,10 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// | `#[info] async fn NAME(&mut self, message: M)` | handles messages of type `M` that come by `send`, such as a `Down`. It returns what a `#[cast]` returns |
 /// | `async fn handle_continue(&mut self, work: W) -> Next` | does what a callback has put off by `Next::proceed` |
 /// | `async fn terminate(&mut self, reason: &ExitReason)` | cleans up |
-/// | `fn format_status(&self) -> String` | the state in reports |
+/// | `fn format_status(&self) -> String` | the state in reports. Without it, reports have the beginning of the state's `Debug` text, if it has `Debug` |
 ///
-/// All other items stay as they are, and so do these functions: they can be called like any other,
-/// in a handler or in a test. A `#[call]` that replies later takes its caller as an argument of type
+/// A handler may take `&self` if the server is `Sync`. All other items stay as they are, and so do these
+/// functions: they can be called like any other, in a handler or in a test. A `#[call]` that replies later takes its caller as an argument of type
 /// `&mut Caller<'_, T>`, at any place.
 ///
 /// # The client
@@ -455,8 +455,9 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 ///
 /// The client is a message. It derefs to the server's [`ServerRef`], and is made from one by `From`.
 /// `Counter::start`, `start_link` and `start_monitor` start a server and return its client. They take
-/// a [`Start`], and the arguments of `init`. `Counter::at` returns the client of a server by its pid,
-/// its name, or its name and node; `Counter::via`, by its name in a registry.
+/// a [`Start`], and the arguments of `init`. `Counter::child_spec("counter", Start::new(), 5)` specifies
+/// the server as a child of a supervisor, if its arguments are `Clone`. `Counter::at` returns the client
+/// of a server by its pid, its name, or its name and node; `Counter::via`, by its name in a registry.
 ///
 /// # On another node
 /// Each argument and each reply is a [`Message`], and is encoded as such. So a server of the same
@@ -480,6 +481,7 @@ pub fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
 /// - a block without `init`, or with two, or of a trait;
 /// - a handler that is not `async`, that has no `&mut self` or `&self`, or that is generic itself;
 /// - an argument that borrows, or that is not a message; a reply that is not a message;
+/// - a type parameter without a bound;
 /// - more than 12 arguments; a function with the name of one that the attribute makes.
 ///
 /// [`Request`]: https://docs.rs/fika/latest/fika/gen_server/struct.Request.html
@@ -580,14 +582,37 @@ pub fn info(_: TokenStream, item: TokenStream) -> TokenStream {
 /// If the command line is invalid or asks for help, the program prints a message and ends before
 /// the node starts.
 ///
+/// # A supervisor as main
+/// A `main` that returns the reference to a supervisor runs it until the supervisor ends, or until
+/// a signal stops the node. Then the supervision tree is stopped in reverse order, and after it the
+/// node:
+///
+/// ```no_run
+/// use fika::gen_server::ServerRef;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags, Supervisor};
+///
+/// # async fn work() {}
+/// #[fika::main(shutdown_time = secs(20))]
+/// async fn main() -> fika::Result<ServerRef<Supervisor>> {
+///     let worker = ChildSpec::new("worker", || async { spawn_link(work()) });
+///     Ok(supervisor::start_link(Start::name("top"), SupFlags::one_for_one(), [worker]).await?)
+/// }
+/// ```
+///
+/// The status of the program is 0 after an orderly stop, or if the supervisor ends because its
+/// significant children have done their work. It is 1 if the supervisor gives up, and a line says
+/// why. If the tree has not stopped after the setting `shutdown_time`, its processes are killed, and
+/// the program ends by the signal.
+///
 /// # Signals
 /// On Unix, ctrl-c (SIGINT) and SIGTERM stop the node. If `main` waits in
 /// `self_node().run_until_stopped()`, that future becomes ready first; `main` then has 5 s to
-/// return, and the program ends with the status that `main` returns. Otherwise the node's processes
-/// are killed, and then the program ends by the signal, as a program without a handler does: a
-/// shell reports status 130 or 143. A second signal ends the program immediately. When a process
-/// calls `self_node().stop()`, the program ends with status 0. With `stop_on_signals = false` the
-/// node leaves signals alone.
+/// return, or the setting `shutdown_time`, and the program ends with the status that `main`
+/// returns. Otherwise the node's processes are killed, and then the program ends by the signal, as
+/// a program without a handler does: a shell reports status 130 or 143. A second signal ends the
+/// program immediately. When a process calls `self_node().stop()`, the program ends with status 0.
+/// With `stop_on_signals = false` the node leaves signals alone.
 ///
 /// ```no_run
 /// # use fika::prelude::*;

@@ -68,6 +68,10 @@ pub(crate) fn derive(input: TokenStream) -> Result<TokenStream> {
                 )
             }
 
+            // A process, and a function on another node, may return it.
+            #[automatically_derived]
+            impl #impl_generics #fika::__private::Ignored for #name #type_generics #where_clause {}
+
             #[automatically_derived]
             impl #impl_generics #fika::__private::Message for #name #type_generics #where_clause {
                 #constant
@@ -158,6 +162,10 @@ fn local(input: &DeriveInput, tag: &TokenStream, fika: &Fika) -> TokenStream {
     }
     let (impl_generics, type_generics, where_clause) = generics.split_for_impl();
     quote! {
+        #[automatically_derived]
+        #[allow(deprecated, clippy::type_complexity)]
+        impl #impl_generics #fika::__private::Ignored for #name #type_generics #where_clause {}
+
         #[automatically_derived]
         #[allow(deprecated, clippy::type_complexity)]
         impl #impl_generics #fika::__private::Message for #name #type_generics #where_clause {

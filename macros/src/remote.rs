@@ -8,23 +8,20 @@
 
 use proc_macro2::{Ident, Span, TokenStream, TokenTree};
 use quote::{format_ident, quote, quote_spanned};
-use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Block, Error, FnArg, ItemFn, LitStr, Pat, PatType, Path, Result, ReturnType,
-    Signature, Token, Type,
+    Attribute, Block, Error, FnArg, ItemFn, Pat, PatType, Result, ReturnType, Signature, Type,
 };
 
-use crate::fika_path::{self, Fika};
-use crate::name::package_and;
+use crate::fika_path::Fika;
+use crate::name::{Settings, Spelling};
 use crate::spell::{spell, spell_owned};
 
 /// The most arguments that a remote function may have. They are sent as one tuple.
 const ARGS_MAX: usize = 12;
 
 pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
-    let expanded = syn::parse2::<Settings>(args).and_then(|settings| {
+    let expanded = Settings::parse(args, &SETTINGS).and_then(|settings| {
         check_is_free(&item)?;
         let item = syn::parse2::<ItemFn>(item.clone())?;
         check(&item)?;
@@ -37,40 +34,13 @@ pub(crate) fn remote(args: TokenStream, item: TokenStream) -> TokenStream {
     })
 }
 
-/// The settings, both optional: `name = "stable::name"` and `crate = "shop::fika"`.
-#[derive(Default)]
-struct Settings {
-    name: Option<LitStr>,
-    fika: Option<Path>,
-}
-
-impl Parse for Settings {
-    fn parse(input: ParseStream<'_>) -> Result<Settings> {
-        let known = "the settings are a name that stays, `#[remote(name = \"crate::function\")]`, and \
-                     the path of fika, `crate = \"..\"`";
-        let mut settings = Settings::default();
-        while !input.is_empty() {
-            let key = input.call(Ident::parse_any);
-            let key = key.map_err(|error| Error::new(error.span(), known))?;
-            if key == "crate" && settings.fika.is_none() {
-                settings.fika = Some(fika_path::parse_value(input)?);
-            } else if key == "name" && settings.name.is_none() {
-                input.parse::<Token![=]>()?;
-                let name: LitStr = input.parse()?;
-                if name.value().is_empty() {
-                    return Err(Error::new(name.span(), "a function's name is not empty"));
-                }
-                settings.name = Some(name);
-            } else {
-                return Err(Error::new(key.span(), known));
-            }
-            if !input.is_empty() && input.parse::<Token![,]>().is_err() {
-                return Err(input.error(known));
-            }
-        }
-        Ok(settings)
-    }
-}
+/// The settings of `#[remote]`.
+const SETTINGS: Spelling = Spelling {
+    key: "name",
+    known: "the settings are a name that stays, `#[remote(name = \"crate::function\")]`, and the \
+            path of fika, `crate = \"..\"`",
+    empty: "a function's name is not empty",
+};
 
 /// Refuses a function without a body, which is a method of a trait.
 fn check_is_free(item: &TokenStream) -> Result<()> {
@@ -160,7 +130,7 @@ fn check_arg(arg: &FnArg) -> Result<()> {
 fn expand(item: ItemFn, settings: Settings) -> TokenStream {
     let ItemFn { attrs, vis, sig, block } = item;
     let Signature { ident: name, output, .. } = &sig;
-    let remote_name = settings.name.map_or_else(|| package_and(name), |name| quote!(#name));
+    let remote_name = settings.name_of(name);
     let (outer_attrs, inner_attrs): (Vec<_>, Vec<_>) = attrs.into_iter().partition(describes);
     let output_type = match output {
         ReturnType::Default => quote!(()),
@@ -178,9 +148,13 @@ fn expand(item: ItemFn, settings: Settings) -> TokenStream {
         (0..names.len()).map(|i| format_ident!("arg{i}", span = at_name)).collect();
     let tuple = quote_spanned!(at_name=> (#(#types,)*));
     let start = quote_spanned! {at_name=>
+        #[allow(unused_imports)]
+        use #fika::__private::NotMessage as _;
+
         let (#(#values,)*) = <#tuple as #fika::__private::Args>::decoded(__args)?;
         ::core::result::Result::Ok(::std::boxed::Box::pin(async move {
-            #fika::__private::ended(__fika_run(#(#values),*).await)
+            let value = #fika::__private::ended(__fika_run(#(#values),*).await)?;
+            ::core::result::Result::Ok(#fika::__private::Returned(value).into_message())
         }))
     };
     let constructed = quote_spanned! {at_name=>

@@ -42,6 +42,7 @@ const OF_BUILDER: &[&str] = &[
     "send_buffer",
     "recv_buffer",
     "encode_messages",
+    "shutdown_time",
     "stop_on_signals",
     "socket_options",
     "config",

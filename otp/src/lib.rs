@@ -17,7 +17,7 @@ pub mod task;
 
 pub use fika_macros::gen_server;
 pub use r#gen::{
-    Bond, CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,
+    CALL_TIMEOUT, CallError, Caller, Calling, Hop, InitAck, ReplyTo, Request, RequestId,
     RequestIds, ServerRef, Start, StartError, Via,
 };
 pub use gen_server::GenServer;
@@ -26,5 +26,6 @@ pub use gen_server::GenServer;
 #[doc(hidden)]
 pub mod __private {
     pub use crate::r#gen::behaviour::Behaviour;
-    pub use crate::gen_server::{Handled, Kind, RequestName};
+    pub use crate::gen_server::{Handled, Kind, NoDebug, RequestName, State};
+    pub use crate::supervisor::{StartArgs, child_spec};
 }

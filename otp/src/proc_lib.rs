@@ -16,10 +16,11 @@
 //! }
 //!
 //! #[fika::main]
-//! async fn main() {
-//!     let (pid, first) = proc_lib::start_link(Start::name("worker"), worker).await.unwrap();
+//! async fn main() -> fika::Result {
+//!     let (pid, first) = proc_lib::start_link(Start::name("worker"), worker).await?;
 //!     assert_eq!(whereis("worker"), Some(pid));
 //!     send(pid, first);
+//!     Ok(())
 //! }
 //! ```
 //!
@@ -34,15 +35,32 @@ use fika_runtime::{
 };
 
 use crate::ServerRef;
-use crate::r#gen::CallError;
 use crate::r#gen::behaviour;
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{settle, start_spawned};
-pub use crate::r#gen::{Bond, InitAck, Start, StartError};
+use crate::r#gen::{Bond, CallError};
+pub use crate::r#gen::{InitAck, Start, StartError};
 
-/// Starts a process that is not linked to the caller, and returns when it has acknowledged (OTP's
-/// `proc_lib:start`). Returns its pid and the acknowledged value. If the caller ends or drops the future
-/// before that, the process is killed.
+/// Starts a process on this node that is not linked to the caller, and returns when it has
+/// acknowledged (OTP's `proc_lib:start`). Returns its pid and the acknowledged value. If the caller
+/// ends or drops the future before that, the process is killed.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib;
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let (pid, ready) = proc_lib::start(Start::new().timeout(secs(5)), |ack| async {
+///     ack.ok("ready");
+///     receive! { n: u64 => println!("{n}") }
+/// })
+/// .await?;
+/// assert_eq!(ready, "ready");
+/// send(pid, 7_u64);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer than
@@ -60,7 +78,8 @@ where
     Ok((spawned.pid, value))
 }
 
-/// Starts a process that is linked to the caller, like [`start`] (OTP's `proc_lib:start_link`).
+/// Starts a process on this node that is linked to the caller, and returns when it has acknowledged
+/// (OTP's `proc_lib:start_link`). Returns its pid and the acknowledged value.
 ///
 /// # Errors
 /// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer
@@ -78,7 +97,23 @@ where
     Ok((spawned.pid, value))
 }
 
-/// Starts a process that the caller monitors, like [`start`] (OTP's `proc_lib:start_monitor`).
+/// Starts a process on this node that the caller monitors, and returns when it has acknowledged
+/// (OTP's `proc_lib:start_monitor`). Returns its pid, the acknowledged value and the monitor.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib;
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let worker = proc_lib::start_monitor(Start::new(), |ack| async { ack.ok(()) });
+/// let (pid, (), watch) = worker.await?;
+/// receive! {
+///     Down { monitor, reason, .. } if monitor == watch => println!("{pid} has ended: {reason}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the name is taken, or if the process refuses, ends before it acknowledges, or takes longer
@@ -125,7 +160,29 @@ where
 
 /// Ends the running process with `reason`, before it has acknowledged. The starter returns `error`
 /// after the process has ended, so its name is free then (OTP's `proc_lib:init_fail/2`). If
-/// `reason` is an error, the end is reported.
+/// `reason` is an error, the end is reported; [`InitAck::fail`] does not report it.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib::{self, InitAck, StartError};
+///
+/// async fn reader(ack: InitAck<()>, path: &'static str) {
+///     match std::fs::read(path) {
+///         Ok(_) => ack.ok(()),
+///         Err(error) => {
+///             let reason = ExitReason::Error(format!("{path}: {error}").into());
+///             let failed = StartError::Failed(reason.clone());
+///             proc_lib::init_fail(ack, failed, reason).await;
+///         }
+///     }
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let failed = proc_lib::start_link(Start::new(), |ack| reader(ack, "/no such file")).await;
+/// assert!(matches!(failed, Err(StartError::Failed(ExitReason::Error(_)))));
+/// # }
+/// ```
 pub async fn init_fail<T>(ack: InitAck<T>, error: StartError, reason: ExitReason) -> ! {
     let behaviour = behaviour::of(&self_node(), self_pid());
     if let Some(behaviour) = behaviour.filter(|_| !reason.is_orderly()) {
@@ -134,8 +191,23 @@ pub async fn init_fail<T>(ack: InitAck<T>, error: StartError, reason: ExitReason
     ack.fail(error, reason).await
 }
 
-/// Ends a process that obeys [system messages](crate::sys), and waits for its end: see
-/// [`ServerRef::stop`].
+/// Asks a process that obeys [system messages](crate::sys) to end with `reason`, and waits for its
+/// end, at most for `limit` (OTP's `proc_lib:stop/3`). `None` waits without a limit. The process
+/// may be on another node. See also [`ServerRef::stop`].
+///
+/// ```
+/// use fika::agent::Agent;
+/// use fika::prelude::*;
+/// use fika::proc_lib;
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// Agent::start_link(Start::name("visits"), || 0_u64).await?;
+/// proc_lib::stop("visits", ExitReason::Normal, secs(5)).await?;
+/// assert_eq!(whereis("visits"), None);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If there is no such process, it does not end within `limit`, it ends with another reason, its
@@ -156,6 +228,20 @@ pub async fn stop<'a>(
 /// behaviour and was not started by this module. `None` if the process has ended, is on another
 /// node, or was itself started in another way.
 ///
+/// ```
+/// use fika::agent::Agent;
+/// use fika::prelude::*;
+/// use fika::proc_lib;
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let visits = Agent::start_link(Start::new(), || 0_u64).await?;
+/// let pid = visits.server().whereis().unwrap();
+/// assert_eq!(proc_lib::ancestors(pid), Some(vec![self_pid()]));
+/// # Ok(())
+/// # }
+/// ```
+///
 /// # Panics
 /// Outside of a process.
 #[must_use]
@@ -166,6 +252,23 @@ pub fn ancestors(pid: Pid) -> Option<Vec<Pid>> {
 /// Returns the name of the function that the process was started with, or of the behaviour's type
 /// (OTP's `proc_lib:translate_initial_call/1`). `None` if the process has ended, is on another
 /// node, or was started in another way.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib::{self, InitAck};
+///
+/// async fn worker(ack: InitAck<()>) {
+///     ack.ok(());
+///     receive! { () => {} }
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let (pid, ()) = proc_lib::start_link(Start::new(), worker).await?;
+/// assert!(proc_lib::initial_call(pid).unwrap().ends_with("::worker"));
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process.

@@ -1,5 +1,31 @@
 //! Names of any type for processes of a node, with values: [`Registry`].
 //!
+//! ```
+//! use fika::agent::Agent;
+//! use fika::prelude::*;
+//! use fika::registry::{Keys, Registry};
+//!
+//! #[fika::main]
+//! async fn main() -> fika::Result {
+//!     // Names: each key belongs to one process.
+//!     let carts = Registry::<u64>::new(Keys::Unique);
+//!     carts.start_link(Start::name("carts")).await?;
+//!     for customer in [7, 8] {
+//!         Agent::start_link(Start::via(carts.via(customer)), Vec::<String>::new).await?;
+//!     }
+//!     let cart = Agent::<Vec<String>>::at(carts.whereis(&7).unwrap());
+//!     cart.update(|cart| cart.push("tea".into())).await?;
+//!
+//!     // Topics: each key belongs to any number of processes.
+//!     let topics = Registry::<&str>::new(Keys::Duplicate);
+//!     topics.start_link(Start::name("topics")).await?;
+//!     topics.register("weather", ()).await?;
+//!     assert_eq!(topics.dispatch(&"weather", "rain".to_owned()), 1);
+//!     receive! { "rain" => {} }
+//!     Ok(())
+//! }
+//! ```
+//!
 //! A registry is a table that its handles share, and a process that removes the entries of
 //! processes that have ended. Looking up a name takes a shared lock, and sends no message. The
 //! table outlives the process: when a supervisor restarts the process, it watches all entries
@@ -21,11 +47,28 @@ use fika_runtime::{
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
-use crate::r#gen::contain::{contained, drop_contained};
+use crate::r#gen::contained::{contained, discard};
 use crate::r#gen::start::settle;
 use crate::r#gen::{Bond, Start, StartError, Via, start};
 
-/// How many processes may have one key.
+/// How many processes may have one key (Elixir's `:keys`).
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::registry::{Keys, Registry};
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let names = Registry::<&str>::new(Keys::Unique);
+/// names.register("a", ()).await.unwrap();
+/// assert!(names.register("a", ()).await.is_err());
+///
+/// let topics = Registry::<&str>::new(Keys::Duplicate);
+/// topics.register("a", ()).await.unwrap();
+/// topics.register("a", ()).await.unwrap();
+/// assert_eq!(topics.count(), 2);
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Keys {
     /// One process: the key is its name.
@@ -34,15 +77,31 @@ pub enum Keys {
     Duplicate,
 }
 
-/// A key that another process has.
+/// The error of a registration: this process has the key already (Elixir's
+/// `{:error, {:already_registered, pid}}`).
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::registry::{AlreadyRegistered, Keys, Registry};
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let names = Registry::<&str>::new(Keys::Unique);
+/// names.register("a", ()).await.unwrap();
+/// let AlreadyRegistered(holder) = names.register("a", ()).await.unwrap_err();
+/// assert_eq!(holder, self_pid());
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("already_registered: {0} has the key")]
 pub struct AlreadyRegistered(pub Pid);
 
-/// Names of any type for processes of this node, unique or not, each with a value.
+/// Names of any type for processes of this node, unique or not, each with a value (Elixir's
+/// `Registry`).
 ///
 /// An entry ends with its process. A registry can give a server its name ([`via`](Registry::via)),
-/// and deliver messages to all processes of a key ([`dispatch`](Registry::dispatch)).
+/// and deliver messages to all processes of a key ([`dispatch`](Registry::dispatch)). A clone is
+/// another handle of the same registry.
 ///
 /// ```
 /// use fika::prelude::*;
@@ -50,14 +109,28 @@ pub struct AlreadyRegistered(pub Pid);
 ///
 /// #[fika::main]
 /// async fn main() -> fika::Result {
-///     let rooms = Registry::<String, ()>::new(Keys::Duplicate);
-///     rooms.start_link(Default::default()).await?;
-///     rooms.register("lobby".into(), ()).await?;
-///     assert_eq!(rooms.dispatch(&"lobby".into(), "hello".to_owned()), 1);
+///     // The members of rooms, with the number of their messages.
+///     let rooms = Registry::<String, u32>::new(Keys::Duplicate);
+///     rooms.start_link(Start::new()).await?;
+///     let lobby = "lobby".to_owned();
+///     rooms.register(lobby.clone(), 0).await?;
+///
+///     assert_eq!(rooms.dispatch(&lobby, "hello".to_owned()), 1);
 ///     receive! { text: String => assert_eq!(text, "hello") }
+///     assert!(rooms.update_value(&lobby, |messages| *messages += 1));
+///     assert_eq!(rooms.lookup(&lobby), [(self_pid(), 1)]);
+///     assert_eq!(rooms.keys(self_pid()), [lobby.clone()]);
+///
+///     rooms.unregister(&lobby);
+///     assert_eq!(rooms.whereis(&lobby), None);
+///     assert_eq!(rooms.count(), 0);
 ///     Ok(())
 /// }
 /// ```
+///
+/// # On another node
+/// A registry has the processes of one node, and only this node can use it: a registry can't be
+/// sent.
 pub struct Registry<K, V = ()>(Arc<Table<K, V>>);
 
 const SHARDS: usize = 16;
@@ -97,7 +170,7 @@ where
     }
 
     /// Starts the process that removes the entries of processes that have ended, linked to the
-    /// caller.
+    /// caller. The name in `opts` is the name of that process, and has no meaning for the registry.
     ///
     /// # Errors
     /// If the name in `opts` is taken.
@@ -136,10 +209,11 @@ where
         }
     }
 
-    /// Gives the running process a key, with a value.
+    /// Gives the running process a key, with a value (Elixir's `Registry.register`). With duplicate
+    /// keys, a process may have the same key several times.
     ///
     /// # Errors
-    /// If keys are unique and another process has this key.
+    /// If keys are unique and a process has this key, which may be the caller.
     ///
     /// # Panics
     /// Outside of a process.
@@ -180,7 +254,7 @@ where
         None
     }
 
-    /// Removes a key of the running process. Its other keys stay.
+    /// Removes a key of the running process (Elixir's `Registry.unregister`). Its other keys stay.
     ///
     /// # Panics
     /// Outside of a process.
@@ -210,8 +284,8 @@ where
         }
         drop(shard);
         // The lock is released first: dropping a key or a value may run the program's code.
-        removed.into_iter().for_each(drop_contained);
-        drop_contained(entry);
+        removed.into_iter().for_each(discard);
+        discard(entry);
     }
 
     fn remove_all(&self, pid: Pid) {
@@ -219,17 +293,19 @@ where
         for key in keys.into_iter().flatten() {
             // The other entries are removed even if the code of this key fails.
             let _ = contained(|| self.remove(pid, &key));
-            drop_contained(key);
+            discard(key);
         }
     }
 
-    /// Returns the process that has this key; with duplicate keys, the first one.
+    /// Returns the process that has this key (Elixir's `Registry.whereis_name`); with duplicate
+    /// keys, the first one. A process that has just ended may still be in the registry.
     #[must_use]
     pub fn whereis(&self, key: &K) -> Option<Pid> {
         self.shard(key).read().get(key)?.first().map(|entry| entry.pid)
     }
 
-    /// Returns the processes that have this key, with their values, oldest first.
+    /// Returns the processes that have this key, with their values, oldest first (Elixir's
+    /// `Registry.lookup`).
     #[must_use]
     pub fn lookup(&self, key: &K) -> Vec<(Pid, V)>
     where
@@ -240,10 +316,11 @@ where
         entries.iter().map(|entry| (entry.pid, entry.value.clone())).collect()
     }
 
-    /// Changes the value that the running process has for this key. Returns whether it has the key.
+    /// Changes the value that the running process has for this key (Elixir's
+    /// `Registry.update_value`). Returns whether it has the key.
     ///
     /// # Panics
-    /// Outside of a process. `change` must not use the registry.
+    /// Outside of a process. `change` must not use the registry: it would wait for itself.
     pub fn update_value(&self, key: &K, change: impl FnOnce(&mut V)) -> bool {
         let me = self_pid();
         let mut shard = self.shard(key).write();
@@ -257,19 +334,21 @@ where
         }
     }
 
-    /// Returns the keys of a process.
+    /// Returns the keys of a process, in the order of their registration (Elixir's
+    /// `Registry.keys`).
     #[must_use]
     pub fn keys(&self, pid: Pid) -> Vec<K> {
         self.0.owned.lock().get(&pid).cloned().unwrap_or_default()
     }
 
-    /// Returns the number of entries.
+    /// Returns the number of entries (Elixir's `Registry.count`).
     #[must_use]
     pub fn count(&self) -> usize {
         self.0.shards.iter().map(|shard| shard.read().values().map(Vec::len).sum::<usize>()).sum()
     }
 
-    /// Sends a message to each process that has this key, and returns their number.
+    /// Sends a message to each process that has this key, and returns their number. In Elixir,
+    /// `Registry.dispatch` calls a function for them.
     ///
     /// # Panics
     /// Outside of a process.
@@ -284,7 +363,40 @@ where
         pids.len()
     }
 
-    /// Returns a name for [`Start::via`] and [`ServerRef::via`](crate::ServerRef::via).
+    /// Returns a name for [`Start::via`] and [`ServerRef::via`](crate::ServerRef::via) (OTP's
+    /// `{via, Registry, {registry, key}}`). An entry that is made by a start has the default value.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::registry::{Keys, Registry};
+    ///
+    /// struct Room {
+    ///     number: u32,
+    /// }
+    ///
+    /// #[gen_server]
+    /// impl Room {
+    ///     async fn init(number: u32) -> Self {
+    ///         Room { number }
+    ///     }
+    ///
+    ///     #[call]
+    ///     async fn number(&mut self) -> u32 {
+    ///         self.number
+    ///     }
+    /// }
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let rooms = Registry::<u32>::new(Keys::Unique);
+    /// rooms.start_link(Start::new()).await?;
+    /// Room::start_link(Start::via(rooms.via(101)), 101).await?;
+    ///
+    /// let room = Room::via(rooms.via(101));
+    /// assert_eq!(room.number().await?, 101);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn via(&self, key: K) -> Arc<dyn Via>
     where

@@ -4,10 +4,10 @@ extern crate fika_runtime as fika;
 
 use std::time::Duration;
 
-use fika::{ExitReason, Node, self_pid, sleep, whereis};
+use fika::{ExitReason, Node, sleep, whereis};
 use fika_macros::Message;
 use fika_otp::gen_server::*;
-use fika_otp::{gen_server, sys};
+use fika_otp::{CallError, gen_server, sys};
 use serde::{Deserialize, Serialize};
 
 #[derive(Serialize, Deserialize, Message)]
@@ -109,21 +109,100 @@ fn a_server_answers() {
         let id = counter.call(Later).send();
         assert_eq!(counter.call(Add(1)).await.unwrap(), 11);
         assert_eq!(id.receive_response(Duration::from_secs(5)).await.unwrap(), 11);
-        println!("{}", sys::get_status(&counter).await.unwrap().state);
-        let late = counter.call(Hang).timeout(Duration::from_millis(400)).await.unwrap_err();
-        println!("{late}");
-        assert!(late.is_timeout());
-        let other = gen_server::start::<Counter>(Start::new(), 0).await.unwrap();
-        let pid = other.whereis().unwrap();
-        println!("{}", other.call(Ask(pid)).await.unwrap());
-        let third = gen_server::start::<Counter>(Start::new(), 0).await.unwrap();
+        let state = sys::get_status(&counter).await.unwrap().state;
+        assert_eq!(state, "a `basics::Counter`", "without a `format_status` of its own");
+    });
+    node.stop();
+}
+
+/// GS-4: the texts of errors say what has happened. Each error belongs to one kind.
+#[test]
+fn a_failed_call_says_why() {
+    let node = Node::builder().build().unwrap();
+    node.block_on(async {
+        let kinds = |error: &CallError| {
+            let kinds = [
+                (error.is_noproc(), "noproc"),
+                (error.is_timeout(), "timeout"),
+                (error.is_calling_self(), "calling_self"),
+                (error.is_nodedown(), "nodedown"),
+                (error.is_no_reply(), "no_reply"),
+                (error.is_unknown_request(), "unknown_request"),
+                (error.exit_reason().is_some(), "ended"),
+                (!error.cycle().is_empty(), "cycle"),
+                (error.function_failed().is_some(), "function_failed"),
+            ];
+            kinds.into_iter().filter(|(is_so, _)| *is_so).map(|(_, kind)| kind).collect::<Vec<_>>()
+        };
+        let start = async || gen_server::start::<Counter>(Start::new(), 0).await.unwrap();
+
+        let slow = start().await;
+        let pid = slow.whereis().unwrap();
+        let waits = slow.call(Hang).send();
+        slow.cast(Add(1));
+        slow.cast(Add(1));
+        let late = slow.call(Add(1)).timeout(Duration::from_millis(400)).await.unwrap_err();
+        assert_eq!(kinds(&late), ["timeout"]);
+        let text = late.to_string();
+        let start_of = format!(
+            "the call `basics::Add` of {pid} failed: timeout: no reply within 400ms; the server \
+             was in `handle_call` of `basics::Hang` for at least "
+        );
+        assert!(text.starts_with(&start_of), "{text}");
+        assert!(text.ends_with("; 3 messages were waiting"), "{text}");
+        assert_eq!(ExitReason::from(late), ExitReason::Timeout);
+        drop(waits);
+
+        let other = start().await;
+        let own = other.whereis().unwrap();
+        let why = other.call(Ask(own)).await.unwrap();
+        let begins = format!("the call `basics::Add` of {own} failed: calling_self: ");
+        assert!(why.starts_with(&begins), "{why}");
+        let nobody = ServerRef::<Counter>::at("nobody").call(Add(1)).await.unwrap_err();
+        assert_eq!(kinds(&nobody), ["noproc"]);
+        assert!(nobody.to_string().ends_with("failed: noproc: there is no such process"));
+        assert!(nobody.to_string().contains("nobody"), "{nobody}");
+        assert_eq!(ExitReason::from(nobody), ExitReason::Noproc);
+
+        let third = start().await;
         let failed = third.call(Fail).await.unwrap_err();
-        println!("{failed}");
-        assert!(matches!(failed.exit_reason(), Some(ExitReason::Panic(_))));
+        assert_eq!(kinds(&failed), ["ended"]);
+        assert!(
+            failed.to_string().contains("failed: the server ended: panic: as asked"),
+            "{failed}"
+        );
+        assert!(matches!(ExitReason::from(failed), ExitReason::Panic(_)));
         assert!(third.call(Add(1)).await.unwrap_err().is_noproc());
-        let [a, b] = [0, 0].map(|n| gen_server::start::<Counter>(Start::new(), n));
-        let (a, b) = (a.await.unwrap(), b.await.unwrap());
-        let _ = (a, b, self_pid());
+
+        let forgets = other.call(Later).send();
+        let _kept = other.call(Later).send();
+        let dropped = forgets.receive_response(Duration::from_secs(20)).await.unwrap_err();
+        assert_eq!(kinds(&dropped), ["no_reply"]);
+        let text = "failed: the server dropped the request without a reply";
+        assert!(dropped.to_string().contains(text), "{dropped}");
+        assert!(matches!(ExitReason::from(dropped), ExitReason::Error(_)));
+
+        let elsewhere = ServerRef::<Counter>::at(("nobody", "elsewhere@127.0.0.1"));
+        let failed = sys::with_state(&elsewhere, |_| ()).await.unwrap_err();
+        assert_eq!(kinds(&failed), [""; 0]);
+        let text = "the process is on another node, which the function can't reach";
+        assert!(failed.to_string().ends_with(text), "{failed}");
+        let own = fika::self_node().name();
+        let nobodies = [
+            ServerRef::<Counter>::at("nobody"),
+            ServerRef::<Counter>::at(("nobody", own.as_str())),
+        ];
+        for nobody in nobodies {
+            let failed = sys::with_state(&nobody, |_| ()).await.unwrap_err();
+            assert_eq!(kinds(&failed), ["noproc"], "{failed}");
+            assert_eq!(format!("{nobody:?}"), nobody.to_string());
+        }
+
+        let failed = sys::replace_state(&other, |_| panic!("as asked")).await.unwrap_err();
+        assert_eq!(kinds(&failed), ["function_failed"]);
+        let text = "failed: the function failed, and the state is as it was: panic: as asked";
+        assert!(failed.to_string().contains(text), "{failed}");
+        assert_eq!(format!("{failed:?}"), failed.to_string());
     });
     node.stop();
 }

@@ -3,6 +3,8 @@
 
 extern crate fika_runtime as fika;
 
+use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -124,7 +126,9 @@ async fn circle(servers: Vec<Ref>) -> CallError {
             assert!(error.cycle().iter().any(|hop| hop.caller == pid), "{error}");
             assert!(error.to_string().contains(&pid.to_string()), "{error}");
         }
-        assert!(error.to_string().contains("deadlock") && error.to_string().contains("Get"));
+        let text = error.to_string();
+        assert!(text.contains("deadlock") && text.contains("Get"));
+        assert_eq!(text.matches(", which waits in `").count(), servers.len() - 1, "{text}");
     }
     assert_eq!(first.call(Get).await.unwrap(), 7, "it goes on");
     errors.swap_remove(0)
@@ -171,6 +175,51 @@ fn two_circles_at_once_are_kept_apart() {
         }
         sizes.sort_unstable();
         assert_eq!(sizes, circles);
+    });
+}
+
+/// A process waits in two calls, of which the later one is answered. The other one stays known, and
+/// becomes part of a circle.
+#[test]
+fn a_circle_goes_through_one_of_two_calls() {
+    run(async {
+        let (a, x, y) = (server().await, server().await, server().await);
+        let (me, to_a) = (self_pid(), a.clone());
+        let answers_late = work(|_, _| {
+            Box::pin(async {
+                // The call is in the table when it is answered.
+                sleep(Duration::from_millis(400)).await;
+                Local(Ok(1)).into()
+            })
+        });
+        let calls_back = work(move |_, _| {
+            Box::pin(async move {
+                receive! { () => {} }
+                Local(to_a.call(Get).no_timeout().await).into()
+            })
+        });
+        let to_y = y.clone();
+        let calls_both = work(move |_, _| {
+            Box::pin(async move {
+                let mut circle = pin!(async { to_y.call(calls_back).no_timeout().await });
+                let mut other = pin!(async { x.call(answers_late).no_timeout().await });
+                let mut answered = false;
+                let told = poll_fn(|context| {
+                    let told = circle.as_mut().poll(context);
+                    if !answered && other.as_mut().poll(context).is_ready() {
+                        answered = true;
+                        send(me, ());
+                    }
+                    told
+                });
+                Local(told.await.and_then(|Local(told)| told)).into()
+            })
+        });
+        let call = a.call(calls_both).no_timeout().send();
+        receive! { () => {}, after LIMIT => panic!("the late call was not answered") }
+        send(y.whereis().unwrap(), ());
+        let Local(told) = call.receive_response(LIMIT).await.unwrap();
+        assert_eq!(told.unwrap_err().cycle().len(), 2);
     });
 }
 
@@ -223,6 +272,47 @@ fn a_deferred_reply_is_no_circle() {
         a.call(release).await.unwrap().0.unwrap();
         let Local(told) = waiting.receive_response(LIMIT).await.unwrap();
         assert_eq!(told.unwrap(), 5);
+        // All replies were given, so the two can form a circle.
+        circle(vec![a, b]).await;
+    });
+}
+
+/// A server can tell who called, and whether the caller still waits.
+#[test]
+fn the_address_of_a_caller_says_whether_it_waits() {
+    run(async {
+        let me = self_pid();
+        let server = server().await;
+        let keeps = work(move |server: &mut Server, caller| {
+            assert_eq!(caller.pid(), Some(me));
+            let shown = format!("{caller:?}");
+            assert!(shown.contains(&self_pid().to_string()), "the server: {shown}");
+            server.kept.push(caller.reply_later());
+            assert_eq!(caller.pid(), None, "it was taken");
+            Box::pin(async { Reply::later() })
+        });
+        let mut request = server.call(keeps).send();
+        let kept = async || {
+            let state = |server: &Server| {
+                let kept = server.kept.first()?;
+                Some((kept.pid(), kept.is_abandoned(), format!("{kept:?}")))
+            };
+            sys::with_state(&server, state).await.unwrap()
+        };
+        let seen = kept().await.unwrap();
+        let shown = format!("ReplyTo {{ caller: Some({me:?}), .. }}");
+        assert_eq!(seen, (Some(me), false, shown));
+        assert!(request.check_response().await.is_none());
+        drop(request);
+        let (pid, abandoned, _) = kept().await.unwrap();
+        assert_eq!((pid, abandoned), (Some(me), true));
+        // A late reply goes nowhere.
+        let replies = work(|server, _| {
+            server.kept.remove(0).reply(Local(Ok(7)));
+            Box::pin(async { Local(Ok(7)).into() })
+        });
+        server.call(replies).await.unwrap().0.unwrap();
+        assert_eq!(server.call(Get).await.unwrap(), 7);
     });
 }
 
@@ -417,6 +507,59 @@ fn a_full_mailbox_lets_system_messages_in() {
             assert!(full(pid), "a system message gives no room back");
             server.stop(ExitReason::Shutdown, LIMIT).await.unwrap();
             assert!(!is_process_alive(pid).await && whereis("full").is_none());
+        }
+    });
+}
+
+/// A call of a server whose mailbox is full waits for room, within the call's limit. A request that is
+/// only sent does not wait.
+#[test]
+fn a_call_waits_for_room() {
+    run(async {
+        let opts = Start::new().mailbox_limit(MailboxLimit::messages(1).when_full(WhenFull::Wait));
+        let server = gen_server::start::<Server>(opts, ()).await.unwrap();
+        let pid = server.whereis().unwrap();
+        sys::suspend(&server).await.unwrap();
+        let first = server.call(Get).send();
+        let (short, long) = (Duration::from_millis(20), Duration::from_millis(400));
+        for limit in [short, long] {
+            let late = server.call(Get).timeout(limit).await.unwrap_err();
+            assert!(late.is_timeout(), "{late}");
+            let text = format!("timeout: no reply within {limit:?}; 1 message was waiting");
+            assert!(late.to_string().ends_with(&text), "{late}");
+        }
+        let full = server.call(Get).send().receive_response(LIMIT).await.unwrap_err();
+        assert!(!full.is_noproc() && full.to_string().contains("full"), "{full}");
+
+        let me = self_pid();
+        for limit in [None, Some(LIMIT)] {
+            let server = server.clone();
+            spawn(async move {
+                let call = server.call(Get);
+                let call = match limit {
+                    None => call.no_timeout(),
+                    Some(limit) => call.timeout(limit),
+                };
+                send(me, call.await.unwrap());
+            });
+        }
+        sys::resume(&server).await.unwrap();
+        assert_eq!(first.receive_response(LIMIT).await.unwrap(), 7);
+        for _ in 0..2 {
+            receive! { n: u64 => assert_eq!(n, 7), after LIMIT => panic!("a call got no room") }
+        }
+
+        // The server ends while a call waits for room.
+        sys::suspend(&server).await.unwrap();
+        let _kept = server.call(Get).send();
+        let late = server.clone();
+        spawn(async move {
+            send(me, Local(late.call(Get).timeout(LIMIT).await.unwrap_err()));
+        });
+        exit_process(pid, ExitReason::Kill);
+        receive! {
+            Local(error): Local<CallError> => assert!(error.is_noproc(), "{error}"),
+            after LIMIT => panic!("a call waits for a server that has ended"),
         }
     });
 }

@@ -215,7 +215,9 @@ fn a_child_that_waits_for_its_starting_supervisor_is_a_circle() {
                         }
                         let top = ServerRef::<supervisor::Supervisor>::at("top");
                         assert_eq!(top.count_children().await.unwrap().specs, 1);
-                        let spec = ChildSpec::new("b", || async { spawn_link(async {}) });
+                        let spec = ChildSpec::new("b", || async {
+                            spawn_link(std::future::pending::<()>())
+                        });
                         let failed = top.start_child(spec).await.unwrap_err();
                         let supervisor::ChildError::Call(error) = failed else {
                             panic!("{failed}")

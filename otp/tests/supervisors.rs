@@ -14,6 +14,7 @@ use fika::{
 use fika_macros::{Message, receive};
 use fika_otp::supervisor::{
     self, Backoff, ChildSpec, ChildState, ChildType, Partitions, Restart, Shutdown, SupFlags,
+    Supervisor,
 };
 use fika_otp::{ServerRef, Start, StartError};
 use parking_lot::Mutex;
@@ -345,40 +346,86 @@ fn a_tree_is_shown() {
     });
 }
 
-/// All children crash at once.
-async fn storm(count: usize, intensity: u32) -> ServerRef<supervisor::Supervisor> {
-    let flags = SupFlags::one_for_one().intensity(intensity).period(Duration::from_secs(1000));
-    let top = supervisor::start_link(Start::new(), flags, []).await.unwrap();
-    let mut pids = Vec::new();
-    for id in 0..count {
-        let spec = ChildSpec::new(id, || async { spawn_link(child()) });
-        pids.push(top.start_child(spec).await.unwrap().pid().unwrap());
-    }
-    for pid in pids {
-        send(pid, Stop(ExitReason::Shutdown));
-    }
-    top
+/// A group whose last child waits for the test when it is restarted for the first time.
+async fn slow_group() -> (ServerRef<Supervisor>, [Pid; 2], fika::Answer<()>) {
+    let (me, (open, gate)) = (self_pid(), Waiting::new());
+    let mut gates = vec![Some(gate), None];
+    let slow = ChildSpec::new("c", move || {
+        let gate = gates.pop().flatten();
+        async move {
+            if let Some(gate) = gate {
+                gate.await;
+            }
+            let pid = spawn_link(child());
+            send(me, Up(pid));
+            pid
+        }
+    });
+    let flags = SupFlags::one_for_all().intensity(10);
+    let specs = [worker("a"), worker("b"), slow];
+    let top = supervisor::start_link(Start::new(), flags, specs).await.unwrap();
+    let (a, _, _) = (up().await, up().await, up().await);
+    send(a, Stop(ExitReason::Timeout));
+    let pids = [up().await, up().await];
+    (top, pids, open)
 }
 
+async fn end(pid: Pid) {
+    let watch = monitor(pid);
+    send(pid, Stop(ExitReason::Timeout));
+    receive! {
+        Down { monitor, .. } if monitor == watch => {},
+        after LIMIT => panic!("{pid} does not end"),
+    }
+}
+
+/// SUP-10, SUP-12: if several children of a group end while the group is restarted, one more restart
+/// replaces all of them.
 #[test]
-fn many_children_crash_at_once() {
+fn ends_during_the_restart_of_a_group_restart_it_once() {
     run(async {
-        let count = 10_000;
-        let top = storm(count, u32::try_from(count).unwrap()).await;
-        loop {
-            let children = top.which_children().await.unwrap();
-            if children.iter().all(|child| child.restarts == 1) {
-                assert!(children.iter().all(|child| child.pid().is_some()));
-                break;
-            }
-        }
+        let (top, [a, b], open) = slow_group().await;
+        end(b).await;
+        end(a).await;
+        open.give(());
+        up().await;
+        let pids = [up().await, up().await, up().await];
+        let _ = top.delete_child("nobody").await;
+        let children = top.which_children().await.unwrap();
+        let listed: Vec<_> = children.iter().rev().filter_map(|child| child.pid()).collect();
+        assert_eq!(listed, pids);
+        assert!(children.iter().all(|child| child.restarts == 2), "{children:?}");
+        receive! { Up(pid) => panic!("{pid} is one too many"), after Duration::ZERO => {} }
     });
 }
 
+/// SUP-17: a child that ends after a request to terminate it is not restarted, also if the request
+/// waits for the restart of a group.
 #[test]
-fn many_children_crash_at_once_and_that_is_too_many() {
+fn a_request_to_terminate_a_child_comes_before_its_end() {
     run(async {
-        let top = storm(10_000, 100).await;
-        assert_eq!(exit_of(top.whereis().unwrap()).await, ExitReason::Shutdown);
+        let (top, [a, _], open) = slow_group().await;
+        let (done, terminated) = Waiting::new();
+        let (by_other, me) = (top.clone(), self_pid());
+        spawn_link(async move {
+            let mut terminated = std::pin::pin!(by_other.terminate_child("a"));
+            let sent = std::future::poll_fn(|context| {
+                std::task::Poll::Ready(terminated.as_mut().poll(context).is_pending())
+            });
+            assert!(sent.await);
+            send(me, ());
+            done.give(terminated.await.is_ok());
+        });
+        // The request has been sent, and comes before the child's end.
+        receive! { (): () => {}, after LIMIT => panic!("no request") }
+        end(a).await;
+        open.give(());
+        assert_eq!(terminated.await, Some(true));
+        up().await;
+        let _ = top.delete_child("nobody").await;
+        let children = top.which_children().await.unwrap();
+        assert_eq!(children[2].child, ChildState::Stopped);
+        assert!(children.iter().all(|child| child.restarts == 1), "{children:?}");
+        receive! { Up(pid) => panic!("{pid} is one too many"), after Duration::ZERO => {} }
     });
 }

@@ -10,7 +10,7 @@ use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::message::Envelope;
 use crate::node::Node;
-use crate::oneshot::Oneshot;
+use crate::oneshot::Answer;
 use crate::outcome::Outcome;
 use crate::process::{self, NewProcess, Service, Start};
 use crate::reference::Reference;
@@ -26,18 +26,17 @@ impl Node {
         future: Pin<Box<dyn Future<Output = T> + Send>>,
         is_service: bool,
     ) -> Result<T, ExitReason> {
-        let value = Oneshot::default();
-        let to = value.clone();
+        let (answer, mut value) = Answer::new(None);
         let child = NewProcess::of()(async move {
             let value = future.await;
             // A process that has caught the unwinding of its own `exit` still ends with that
             // reason.
             if !context::process("block_on", |me| me.control.ends()) {
-                to.set(value);
+                answer.give(value);
             }
         });
         let reason = self.wait_for_end(child, is_service);
-        value.take().ok_or(reason)
+        value.take().and_then(|(value, _)| value).ok_or(reason)
     }
 
     /// Runs the future of `#[fika::main]` as a process, and waits for its end on the calling thread.

@@ -76,7 +76,8 @@ pub(crate) fn process<R>(function: &str, work: impl FnOnce(Running<'_>) -> R) ->
         Some(result) => result,
         None => panic!(
             "`{function}` acts for the running process, and no process runs here: call it inside \
-             `spawn`, `#[fika::main]` or `Node::block_on`, or use the method of `Node` instead"
+             `spawn`, `#[fika::main]`, `Node::block_on` or `Node::run_process`, or use the method of \
+             `Node` instead"
         ),
     }
 }

@@ -14,6 +14,7 @@ use std::fmt;
 use std::panic::{Location, resume_unwind};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -95,6 +96,8 @@ pub(crate) struct Settings {
     pub(crate) async_dist: bool,
     /// Whether messages between processes of this node are encoded and decoded.
     pub(crate) encode_messages: bool,
+    /// How long the processes that wait for the stop may take to end by themselves.
+    pub(crate) shutdown_time: Duration,
 }
 
 /// A node. Cheap to clone; all clones are the same node.
@@ -303,9 +306,10 @@ impl Node {
     ///   thread has to end, too;
     /// - for a node in a simulation, which goes on only when the simulation does.
     ///
-    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have up to 5 s
-    /// to end by themselves. Then the node's [services](crate::NodeService) are stopped,
-    /// connections are closed, all processes are killed, and the threads end.
+    /// Processes that wait in [`run_until_stopped`](Node::run_until_stopped) first have some time
+    /// to end by themselves: 5 s, or the node's [`shutdown_time`](NodeBuilder::shutdown_time). Then
+    /// the node's [services](crate::NodeService) are stopped, connections are closed, all processes
+    /// are killed, and the threads end.
     pub fn stop(&self) -> bool {
         self.0.stop()
     }
@@ -323,9 +327,10 @@ impl Node {
     /// [`begin_stop`](Node::begin_stop).
     ///
     /// In a process of the node, the future is ready as soon as a stop is requested. A process that
-    /// is waiting at that moment has up to 5 s to clean up and end before anything is killed. In a
-    /// future of any other executor, it is ready when the node has stopped. A thread calls
-    /// [`wait`](RunUntilStopped::wait) on it instead.
+    /// is waiting at that moment has up to 5 s, or the node's
+    /// [`shutdown_time`](NodeBuilder::shutdown_time), to clean up and end before anything is
+    /// killed. In a future of any other executor, it is ready when the node has stopped. A thread
+    /// calls [`wait`](RunUntilStopped::wait) on it instead.
     pub fn run_until_stopped(&self) -> RunUntilStopped {
         RunUntilStopped::new(self.clone())
     }
@@ -444,6 +449,10 @@ impl Inner {
 
     pub(crate) fn name(&self) -> NodeName {
         self.name.read().clone()
+    }
+
+    pub(crate) fn functions(&self) -> &Functions {
+        &self.functions
     }
 
     /// Returns whether this is the node's own name.

@@ -45,7 +45,7 @@ const SOURCES_MAX: usize = 32;
 /// # node.stop();
 /// ```
 ///
-/// To return a type of your own, implement [`Ignored`] for it.
+/// A message may be returned, too. To return another type of your own, implement [`Ignored`] for it.
 ///
 /// [`fika::Result`]: https://docs.rs/fika/latest/fika/type.Result.html
 #[diagnostic::on_unimplemented(
@@ -55,7 +55,8 @@ const SOURCES_MAX: usize = 32;
             `std::error::Error + Send + Sync`, a `String`, a `&str`, an `ExitReason`, or the error \
             of `fika::Result`",
     note = "to drop the value, end the `async` block with `;`",
-    note = "a type of your own can be returned, and is dropped, if it implements `fika::Ignored`"
+    note = "a type of your own can be returned, and is dropped, if it is a `#[message]` or \
+            implements `fika::Ignored`"
 )]
 pub trait Outcome {
     /// The value of a process that succeeds.
@@ -196,6 +197,8 @@ ignored! {
     bool, char, u8, u16, u32, u64, u128, usize, i8, i16, i32, i64, i128, isize, f32, f64,
     String, &'static str, @[T] Option<T>, @[T] Vec<T>, @[T: ?Sized] Box<T>, @[T: ?Sized] Arc<T>,
     @[T, const N: usize] [T; N],
+    @[K, V] std::collections::BTreeMap<K, V>, @[K, V, S] std::collections::HashMap<K, V, S>,
+    @[T] std::collections::BTreeSet<T>, @[T, S] std::collections::HashSet<T, S>, bytes::Bytes,
     @[A, B] (A, B), @[A, B, C] (A, B, C), @[A, B, C, D] (A, B, C, D),
     std::time::Duration,
     ExitReason, crate::pid::Pid, crate::reference::Reference, crate::name::Name,

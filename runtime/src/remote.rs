@@ -1,5 +1,5 @@
 //! Functions that other nodes may spawn: what `#[remote]` generates for them, and the table of the
-//! program's remote functions.
+//! program's remote functions. `remote_call` has the calls that are messages.
 
 use std::collections::BTreeMap;
 use std::future::Future;
@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::pin::Pin;
 
 use crate::exit_reason::ExitReason;
-use crate::message::{Args, DecodeError, EncodeError, Encoded};
+use crate::message::{Args, DecodeError, EncodeError, Encoded, Envelope, Message};
 use crate::outcome::Outcome;
 
 /// A call of a `#[remote]` function that has not started: the function's name and its arguments. It
@@ -101,14 +101,41 @@ where
     }
 }
 
-/// A process's future, on the node that runs it.
-pub type BoxFuture = Pin<Box<dyn Future<Output = Result<(), ExitReason>> + Send>>;
+/// The future of a remote function, on the node that runs it. Its value is `None` if it has a type
+/// that is not a message.
+pub type BoxFuture = Pin<Box<dyn Future<Output = Result<Option<Envelope>, ExitReason>> + Send>>;
 
-/// Converts the value of a remote function to the output of its process's future.
+/// Takes the value out of what a remote function returns.
+///
+/// # Errors
+/// The exit reason, if the function has failed.
 #[doc(hidden)]
-pub fn ended(value: impl Outcome) -> Result<(), ExitReason> {
-    value.into_result().map(drop)
+pub fn ended<O: Outcome>(value: O) -> Result<O::Value, ExitReason> {
+    value.into_result()
 }
+
+/// A value that a remote function returns. It has a method `into_message` twice: the compiler takes
+/// the one here if the value is a message, and else that of [`NotMessage`].
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Returned<V>(pub V);
+
+impl<V: Message> Returned<V> {
+    #[doc(hidden)]
+    pub fn into_message(self) -> Option<Envelope> {
+        Some(Envelope::new(self.0))
+    }
+}
+
+/// Drops a value that is not a message.
+#[doc(hidden)]
+pub trait NotMessage: Sized {
+    fn into_message(self) -> Option<Envelope> {
+        None
+    }
+}
+
+impl<V> NotMessage for Returned<V> {}
 
 type StartFn = fn(&Encoded) -> Result<BoxFuture, DecodeError>;
 
@@ -129,6 +156,10 @@ impl RemoteEntry {
     #[track_caller]
     pub const fn new(name: &'static str, start: StartFn) -> RemoteEntry {
         RemoteEntry { name, start, site: Location::caller() }
+    }
+
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 }
 

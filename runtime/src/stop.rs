@@ -44,10 +44,6 @@ use crate::scheduler::is_worker_of;
 use crate::signal::Signal;
 use crate::sync::{AtomicBool, Condvar, Mutex, MutexGuard, Ordering, spawn_thread};
 
-/// How long the processes that wait for the stop may take to end by themselves. OTP's supervisors
-/// give their workers as much time.
-const STOP_GRACE: Duration = Duration::from_secs(5);
-
 /// How long killed processes may take to end.
 const STOP_WAIT: Duration = Duration::from_secs(5);
 
@@ -268,7 +264,7 @@ impl Inner {
         if !self.stop.take_on() || self.start_stopping(since).is_ok() {
             return false;
         }
-        if self.env.now().since(since) >= STOP_GRACE {
+        if self.env.now().since(since) >= self.settings.shutdown_time {
             self.close();
             self.kill_all();
         }
@@ -286,7 +282,7 @@ impl Inner {
                     Ended::of(pid).await;
                 }
             };
-            let _ = process::timeout(STOP_GRACE, all).await;
+            let _ = process::timeout(node.inner().settings.shutdown_time, all).await;
             stop_services_here(node.clone()).await;
             node.inner().close();
             node.inner().kill_all();
@@ -311,7 +307,7 @@ impl Inner {
         context::enter_node(self, || {
             // 1.
             let mut told = self.stop.go_to(Phase::Asked);
-            let deadline = self.env.now() + STOP_GRACE;
+            let deadline = self.env.now() + self.settings.shutdown_time;
             let mut state = self.stop.lock();
             told.append(&mut state.told);
             let are_alive = || told.iter().any(|pid| self.is_alive(*pid));

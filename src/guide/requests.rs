@@ -43,6 +43,12 @@
 //! }
 //! ```
 //!
+//! # Outside of a process
+//!
+//! A call is made by a process. A thread makes one inside [`Node::block_on`](crate::Node::block_on), and
+//! a task of another executor, such as the handler of a web server, inside
+//! [`Node::run_process`](crate::Node::run_process). If the task drops that future, the call is given up.
+//!
 //! # What can go wrong
 //!
 //! A call waits for one of four things: the reply, the end of the server, the loss of its node, or the

@@ -345,6 +345,8 @@ async fn a_reference_is_encoded_with_its_node() {
     assert_eq!(format!("{sent:?}"), format!("{list:?}"));
     let client: CounterClient = Encoded::new(&Counter::at("counter")).unwrap().decode().unwrap();
     assert_eq!(format!("{client:?}"), format!("{:?}", sent[0]));
+    let tag = format!("fika_otp::ServerRef<{}>", std::any::type_name::<Counter>());
+    assert_eq!(ServerRef::<Counter>::tag(), tag);
     assert_eq!(CounterClient::tag(), "fika::CounterClient");
     assert_eq!(StackClient::<u64>::tag(), "fika::StackClient<u64>");
 

@@ -52,7 +52,7 @@ fn assert_all<'a>(lines: impl Iterator<Item = &'a str> + Clone) {
 #[test]
 fn every_option_sets_its_value() {
     type Case = (&'static str, fn(&NodeArgs) -> bool);
-    let cases: [Case; 41] = [
+    let cases: [Case; 42] = [
         ("--hidden=false", |args| args.config.hidden == Some(false)),
         ("--name a@127.0.0.1", |args| args.config.name.as_deref() == Some("a@127.0.0.1")),
         ("--sname a", |args| args.sname.as_deref() == Some("a")),
@@ -94,6 +94,7 @@ fn every_option_sets_its_value() {
         ("--cluster-id blue", |args| args.config.cluster_id.as_deref() == Some("blue")),
         ("--unix-sockets /run/x", |args| args.config.unix_sockets == Some("/run/x".into())),
         ("--handshake-time 1.5", |args| args.config.handshake_time == Some(millis(1500))),
+        ("--shutdown-time 2.5", |args| args.config.shutdown_time == Some(millis(2500))),
         ("--message-bytes-max 4096", |args| args.config.message_bytes_max == Some(4096)),
         ("--message-bytes-max 2GiB", |args| args.config.message_bytes_max == Some(2 << 30)),
         ("--output-bytes 64KiB-1MiB", |args| args.config.output_bytes == Some((64 << 10, 1 << 20))),
@@ -154,6 +155,7 @@ fn invalid_options_are_refused() {
         ("--cluster-id", "value is required"),
         ("--unix-sockets", "value is required"),
         ("--handshake-time 0", "write a number of seconds"),
+        ("--shutdown-time 0", "write a number of seconds"),
         ("--message-bytes-max MiB", "write a number of bytes"),
         ("--message-bytes-max 99999999999GiB", "write a number of bytes"),
         ("--message-bytes-max ö", "write a number of bytes"),

@@ -36,6 +36,7 @@ fn a_file_has_all_settings() {
         net_tickintensity = 8
         net_setuptime = 0.5
         handshake_time = 1.5
+        shutdown_time = 2.5
         message_bytes_max = "64MiB"
         output_bytes = "64KiB-1MiB"
         async_dist = true
@@ -73,6 +74,7 @@ fn a_file_has_all_settings() {
     assert_eq!((config.epmd_port, config.net_tickintensity), (Some(14369), Some(8)));
     assert_eq!(config.net_ticktime, Some(secs(20)));
     assert_eq!(config.handshake_time, Some(millis(1500)));
+    assert_eq!(config.shutdown_time, Some(millis(2500)));
     assert_eq!(config.send_buffer, Some(30_000));
     let Config { allow_weak_cookie, hidden, async_dist, keepalive, encode_messages, .. } = config;
     let on = [allow_weak_cookie, hidden, async_dist, keepalive, encode_messages];
@@ -104,6 +106,7 @@ fn errors_of_a_file_name_the_place() {
         ("net_ticktime = 1e9", "net_ticktime", "must be from 1 ms to 365 days"),
         ("net_tickintensity = 3", "net_tickintensity", "must be in 4..=1000"),
         ("net_setuptime = 1e9", "net_setuptime", "must be from 1 ms to 365 days"),
+        ("shutdown_time = 1e9", "shutdown_time", "`shutdown_time` must be at most 365 days"),
         ("handshake_time = 0.0001", "handshake_time", "must be from 1 ms to 365 days"),
         ("message_bytes_max = 1", "message_bytes_max", "must be from 4 KiB to 2 GiB"),
         ("output_bytes = \"1-2\"", "output_bytes", "must be from 64 KiB to 1 GiB"),

@@ -34,6 +34,7 @@ mod services;
 mod settings;
 mod slow;
 mod supervised;
+mod tasks;
 mod ticks;
 mod transports;
 mod turns;

@@ -115,7 +115,8 @@ async fn sync_start_timeout() {
     assert!(has_none::<Exit>().await && has_none::<Down>().await);
 }
 
-/// PL-2: a child that ends before it acknowledges does not hang its starter, whatever the reason.
+/// PL-2, PL-5: a child that ends before it acknowledges does not hang its starter, whatever the
+/// reason. The starter gets no `Exit`, and does not end because of it.
 #[fika::test(workers = 2)]
 async fn init_dont_hang() {
     trap_exit(true);

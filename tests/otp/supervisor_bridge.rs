@@ -15,23 +15,49 @@ enum Kind {
     Thread(std::sync::mpsc::Receiver<()>),
     Ignored,
     Failing,
+    /// A process that the bridge ends in its own way. The owner gets the arguments of `terminate`.
+    Custom(Pid, Pid),
 }
 
-struct Bridge;
+/// The owner of a bridge that ends its process in its own way.
+struct Bridge(Option<Pid>);
 
 impl SupervisorBridge for Bridge {
     type Args = Kind;
 
     async fn init(kind: Kind) -> Bridged<Self> {
         match kind {
-            Kind::Process(pid) => Bridged::process(Bridge, pid),
+            Kind::Process(pid) => Bridged::process(Bridge(None), pid),
             Kind::Thread(ends) => {
                 let thread = spawn_blocking(move || ends.recv().map_err(|_| "the thread was left"));
-                Bridged::resource(Bridge, thread)
+                Bridged::resource(Bridge(None), thread)
             }
             Kind::Ignored => Bridged::ignore(),
             Kind::Failing => Bridged::error(ExitReason::Timeout),
+            Kind::Custom(pid, owner) => Bridged::process(Bridge(Some(owner)), pid),
         }
+    }
+
+    async fn terminate(&mut self, process: Pid, reason: &ExitReason) {
+        match self.0 {
+            Some(owner) => send(owner, (process, reason.clone())),
+            None => {
+                let ended = Ended::of(process);
+                exit_process(process, ExitReason::Shutdown);
+                ended.await;
+            }
+        }
+    }
+}
+
+/// A bridge that does nothing of its own.
+struct Plain;
+
+impl SupervisorBridge for Plain {
+    type Args = Pid;
+
+    async fn init(process: Pid) -> Bridged<Self> {
+        Bridged::process(Plain, process)
     }
 }
 
@@ -96,6 +122,51 @@ fn mini_terminate() {
             },
             after Duration::from_secs(20) => panic!("the bridge does not end"),
         }
+    });
+}
+
+/// SUP-32: a bridge waits for the end of its process, which may trap exits. It outlives other processes
+/// that are linked to it, and has its own way to end the process if it needs one.
+#[test]
+fn a_bridge_waits_for_its_process() {
+    run(async {
+        trap_exit(true);
+        let me = self_pid();
+        let process = spawn(async move {
+            trap_exit(true);
+            send(me, ());
+            receive! {
+                Exit { from, reason } => {
+                    send(me, (fika::inspect::is_process_alive(from).await, reason));
+                }
+            }
+            receive! { () => {} }
+        });
+        receive! { () => {} }
+        let plain = supervisor_bridge::start_link::<Plain>(Start::new(), process).await.unwrap();
+        let bridge = plain.whereis().unwrap();
+        // The end of another linked process is not that of the process behind the bridge.
+        let other = spawn(async move { link(bridge) });
+        Ended::of(other).await;
+        let failing = spawn(async move {
+            link(bridge);
+            exit(ExitReason::Timeout)
+        });
+        Ended::of(failing).await;
+        assert_eq!(fika::sys::get_status(&plain).await.unwrap().parent, Some(me));
+        exit_process(bridge, ExitReason::Shutdown);
+        assert_eq!(receive! { seen: (bool, ExitReason) => seen }, (true, ExitReason::Shutdown));
+        assert!(fika::inspect::is_process_alive(bridge).await, "it waits");
+        let end = Ended::of(bridge);
+        send(process, ());
+        assert_eq!(end.await, ExitReason::Shutdown);
+
+        let process = spawn(forever());
+        let kind = Kind::Custom(process, me);
+        let bridge = supervisor_bridge::start_link::<Bridge>(Start::new(), kind).await.unwrap();
+        bridge.stop(ExitReason::Shutdown, None).await.unwrap();
+        let seen = receive! { seen: (Pid, ExitReason) => seen };
+        assert_eq!(seen, (process, ExitReason::Shutdown));
     });
 }
 

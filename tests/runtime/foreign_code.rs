@@ -37,6 +37,18 @@ impl Drop for Explosive {
 
 type Values = Arc<AtomicUsize>;
 
+/// Puts three values into the process that drops it, and panics.
+struct Puts(Values);
+
+impl Drop for Puts {
+    fn drop(&mut self) {
+        for key in ["a", "b", "c"] {
+            dictionary::put(key, value(&self.0));
+        }
+        panic!("a destructor");
+    }
+}
+
 fn value(of: &Values) -> Local<Explosive> {
     Local(Explosive(of.clone()))
 }
@@ -46,24 +58,24 @@ fn count(of: &AtomicUsize) {
 }
 
 /// A waker that calls a function, and may hold a value.
-struct Wakes<F: Fn() + Send + Sync> {
+struct Wakes<F, V> {
     wake: F,
-    _value: Option<Explosive>,
+    _value: V,
 }
 
-impl<F: Fn() + Send + Sync + 'static> Wake for Wakes<F> {
+impl<F: Fn() + Send + Sync + 'static, V: Send + Sync + 'static> Wake for Wakes<F, V> {
     fn wake(self: Arc<Self>) {
         (self.wake)();
     }
 }
 
 fn waker(wake: impl Fn() + Send + Sync + 'static) -> Waker {
-    Arc::new(Wakes { wake, _value: None }).into()
+    Arc::new(Wakes { wake, _value: () }).into()
 }
 
 /// A waker that holds a value.
-fn holds(of: &Values) -> Waker {
-    Arc::new(Wakes { wake: || (), _value: Some(Explosive(of.clone())) }).into()
+fn holds(value: impl Send + Sync + 'static) -> Waker {
+    Arc::new(Wakes { wake: || (), _value: value }).into()
 }
 
 fn loud_waker() -> Waker {
@@ -151,31 +163,28 @@ async fn the_values_of_a_process_are_dropped_one_at_a_time() {
                     let mut receive = Box::pin(async {
                         receive! { (): () => {} }
                     });
-                    assert!(poll(&mut receive, &holds(&values)).is_pending());
+                    assert!(poll(&mut receive, &holds(value(&values))).is_pending());
                 }
             })
         }),
         ("tasks that wait for time", |values| {
             Box::pin(async move {
                 for _ in 0..3 {
-                    assert!(poll(&mut sleep(secs(1000)), &holds(&values)).is_pending());
+                    assert!(poll(&mut sleep(secs(1000)), &holds(value(&values))).is_pending());
                 }
             })
         }),
         ("values that destructors put there", |values| {
-            struct Puts(Option<Values>);
-            impl Drop for Puts {
-                fn drop(&mut self) {
-                    if let Some(values) = self.0.take() {
-                        for key in ["a", "b", "c"] {
-                            dictionary::put(key, value(&values));
-                        }
-                        panic!("a destructor");
-                    }
-                }
-            }
             Box::pin(async move {
-                dictionary::put("puts", Local(Puts(Some(values))));
+                dictionary::put("puts", Local(Puts(values)));
+            })
+        }),
+        ("values that destructors of wakers put there", |values| {
+            Box::pin(async move {
+                let mut receive = Box::pin(async {
+                    receive! { (): () => {} }
+                });
+                assert!(poll(&mut receive, &holds(Puts(values))).is_pending());
             })
         }),
         ("calls of which nobody takes the value", |values| {

@@ -14,6 +14,7 @@ mod relations;
 mod servers;
 mod simple_cache;
 mod streams;
+mod supervisors;
 mod target;
 mod ticks;
 mod twice;

@@ -121,7 +121,7 @@ impl Method {
     fn is_called(&self, code: &str, of: &str) -> bool {
         let by_type = format!("{of}::");
         words(code, &self.name).any(|before| {
-            before.ends_with(&by_type)
+            without_arguments(before).ends_with(&by_type)
                 || self.takes_self && before.ends_with('.')
                 || self.is_of_trait && (before.ends_with("::") || before.ends_with("fn "))
         })
@@ -438,6 +438,21 @@ fn words<'a>(code: &'a str, word: &'a str) -> impl Iterator<Item = &'a str> {
     })
 }
 
+/// Returns the text without the generic arguments at its end: `Map::` for `Map::<K, V>::`.
+fn without_arguments(text: &str) -> &str {
+    let Some(inner) = text.strip_suffix(">::") else { return text };
+    let mut depth = 1;
+    let start = inner.char_indices().rev().find(|(_, c)| {
+        match c {
+            '>' => depth += 1,
+            '<' => depth -= 1,
+            _ => {}
+        }
+        depth == 0
+    });
+    start.map_or(text, |(at, _)| &text[..at])
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -508,6 +523,8 @@ mod tests {
         assert_eq!(types("", "", ""), ["T", "T::new", "T::get"]);
         assert_eq!(types(&of("T::new().get()"), "", ""), [""; 0]);
         assert_eq!(types("", &of("T::new().get()"), ""), [""; 0]);
+        assert_eq!(types(&of("T::<V<u8>>::new().get()"), "", ""), [""; 0]);
+        assert_eq!(types(&of("U::<T>::new().get()"), "", ""), ["T::new"]);
         assert_eq!(types("", "", &of("t.get()")), ["T::new"]);
         // A method of another type, a longer name, and a hidden line.
         assert_eq!(types(&of("U::new().get_all()"), "", ""), ["T::new", "T::get"]);

@@ -76,7 +76,16 @@ pub(crate) const LAYERS: &[Layers] = &[
             &["scheduler"],
             &["mailbox", "outlet", "registry", "room", "signal_queue", "timers", "vitals"],
             &["table"],
-            &["block_on", "context", "node", "process", "stepper", "stop"],
+            &[
+                "block_on",
+                "context",
+                "node",
+                "process",
+                "remote_call",
+                "run_process",
+                "stepper",
+                "stop",
+            ],
             &["otp"],
             // Models that combine several parts.
             &["models"],
@@ -252,6 +261,7 @@ pub(crate) const UNSAFE_FILES: &[&str] = &[
     "runtime/src/mailbox.rs",
     "runtime/src/message/envelope.rs",
     "runtime/src/message/shared.rs",
+    "runtime/src/oneshot.rs",
     "runtime/src/scheduler/current.rs",
     "runtime/src/signal_queue.rs",
     "runtime/src/table.rs",
@@ -351,17 +361,14 @@ pub(crate) const OWN_BINARIES: &[(&str, &str)] = &[
     ("message_tags", "two message types have one tag, so no node of the program can get a name"),
     ("net_panics", "installs a global tracing subscriber, and reads the log of all nodes"),
     ("net_reports", "installs a global tracing subscriber that uses the nodes which report to it"),
+    ("otp_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
     ("runtime_fairness", "measures how long processes wait, and reads the log of all nodes"),
     ("runtime_reports", "installs a global tracing subscriber, and reads the log of all nodes"),
 ];
 
-/// Sources of which not every public item has an example yet. Each module has one.
-pub(crate) const EXAMPLES_LATER: &[&str] = &["otp/src"];
-
 /// Public items without an example, by their paths from the facade's root, and why.
 pub(crate) const NO_EXAMPLE: &[NoExample] = &[
+    ("gen_server::RequestName", "`#[gen_server]` implements it, and only the types name it"),
     ("message::array::deserialize", "serde calls it, as the example of its module shows"),
     ("message::array::serialize", "serde calls it, as the example of its module shows"),
-    ("prelude::call", "the example of `#[gen_server]` shows it: it stands only in such a block"),
-    ("prelude::cast", "the example of `#[gen_server]` shows it: it stands only in such a block"),
 ];

@@ -57,6 +57,7 @@ pub(crate) fn run(workload: &str, params: &Params, workers: Option<usize>) {
         "scale.processes" => node.block_on(idle::run_scale(with_rest(p))),
         "scale.monitors" => node.block_on(monitors::run_scale(with_rest(p))),
         "scale.links" => node.block_on(links::run_scale(with_rest(p))),
+        "scale.children" => node.block_on(supervisor::run_scale(p)),
         "scale.mailbox" => node.block_on(mailbox::run(p)),
         "scale.timers" => node.block_on(timers::run_start_cancel(p)),
         "scale.name" => node.block_on(fanin::run_scale(p)),

@@ -73,7 +73,10 @@ pub(crate) fn receives(server: &Server, found: &Fika) -> TokenStream {
                 server: &mut #ty,
                 message: #fika::__private::Envelope,
                 behaviour: &::std::sync::Arc<#fika::__private::otp::Behaviour>,
-            ) -> #fika::__private::otp::Handled {
+            ) -> ::core::result::Result<
+                #fika::__private::otp::Handled,
+                #fika::__private::Envelope,
+            > {
                 #(
                     #(#cfgs)*
                     {
@@ -83,8 +86,7 @@ pub(crate) fn receives(server: &Server, found: &Fika) -> TokenStream {
                     }
                 )*
                 let _ = (server, behaviour);
-                ::core::mem::drop(message);
-                ::core::convert::From::from(#gs::Next::go_on())
+                ::core::result::Result::Err(message)
             }
         }
     }
@@ -112,14 +114,17 @@ pub(crate) fn behaviour(server: &Server, found: &Fika) -> TokenStream {
             }
         }
     });
-    let format_status = server.format_status.map(|span| {
-        let at = span.resolved_at(Span::mixed_site());
-        quote_spanned! {at=>
-            fn format_status(&self) -> ::std::string::String {
-                Self::format_status(self)
-            }
-        }
-    });
+    let status = match server.format_status {
+        Some(span) => quote_spanned! {span.resolved_at(Span::mixed_site())=>
+            Self::format_status(self)
+        },
+        // `Debug` if the server has it.
+        None => quote_spanned! {at_type=>
+            #[allow(unused_imports)]
+            use #fika::__private::otp::NoDebug as _;
+            #fika::__private::otp::State(self).format()
+        },
+    };
     quote_spanned! {at_type=>
         #[automatically_derived]
         impl #parameters #gs::GenServer for #ty #where_clause {
@@ -131,7 +136,10 @@ pub(crate) fn behaviour(server: &Server, found: &Fika) -> TokenStream {
             }
 
             #terminate
-            #format_status
+
+            fn format_status(&self) -> ::std::string::String {
+                #status
+            }
         }
     }
 }

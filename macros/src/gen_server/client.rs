@@ -125,6 +125,16 @@ impl Client<'_> {
             }
 
             #[automatically_derived]
+            impl #parameters #fika::supervisor::IntoStarted for #client #where_clause {
+                fn into_started(
+                    self,
+                ) -> ::core::result::Result<#fika::supervisor::Started, #fika::gen_server::StartError>
+                {
+                    #fika::supervisor::IntoStarted::into_started(self.server)
+                }
+            }
+
+            #[automatically_derived]
             impl #parameters ::core::clone::Clone for #client #where_clause {
                 fn clone(&self) -> Self {
                     #name {

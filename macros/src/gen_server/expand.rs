@@ -9,20 +9,19 @@ use quote::{quote, quote_spanned};
 use super::behaviour;
 use super::client::Client;
 use super::model::{Handler, Kind, Proceed, Server};
-use super::parse::Settings;
 use super::request::{self, Request, of_args, values};
 use super::start;
 use crate::fika_path::Fika;
-use crate::name::package_and;
+use crate::name::Settings;
 
 pub(crate) fn server(item: &TokenStream, server: &Server, settings: Settings) -> TokenStream {
+    let tag = &settings.name_of(&server.name);
     let found = &Fika::or_found(settings.fika);
     let fika = &found.at(Span::mixed_site());
-    let tag = &settings.tag.map_or_else(|| package_and(&server.name), |tag| quote!(#tag));
     let client = Client { server, found, fika, tag };
     let definition = client.definition();
     let (methods, traits) = (client.methods(), client.traits());
-    let start = start::functions(server, fika);
+    let start = start::functions(server, found);
     let names = request::names(server, fika, tag);
     let handlers = server.handlers.iter().map(|handler| match handler.kind {
         Kind::Call => call(server, handler, found),

@@ -23,10 +23,10 @@ mod start;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use self::parse::Settings;
+use crate::name::Settings;
 
 pub(crate) fn gen_server(args: TokenStream, item: TokenStream) -> TokenStream {
-    let settings = syn::parse2::<Settings>(args);
+    let settings = Settings::parse(args, &parse::SETTINGS);
     let (item, server) = parse::server(item);
     let server = match (settings, server) {
         (Ok(settings), Ok(server)) => return expand::server(&item, &server, settings),

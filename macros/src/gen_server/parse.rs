@@ -1,54 +1,26 @@
 //! Reads a block: its settings, its handlers, and the functions with a meaning of their own.
 
-use proc_macro2::{Ident, Span, TokenStream};
+use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
 use syn::ext::IdentExt as _;
-use syn::parse::{Parse, ParseStream};
 use syn::spanned::Spanned as _;
 use syn::visit_mut::{self, VisitMut};
 use syn::{
-    Attribute, Error, GenericArgument, ImplItem, ImplItemFn, ItemImpl, LitStr, Pat, Path,
-    PathArguments, Result, ReturnType, Signature, Token, Type, TypePath, parse_quote,
+    Attribute, Error, GenericArgument, ImplItem, ImplItemFn, ItemImpl, Pat, PathArguments, Result,
+    ReturnType, Signature, Type, TypePath, parse_quote,
 };
 
 use super::model::{Arg, Handler, Init, Kind, Output, Proceed, Server, typed};
 use super::refuse::{self, Errors};
-use crate::fika_path;
+use crate::name::Spelling;
 
-/// The settings, both optional: `tag = "shop::Counter"` and `crate = "shop::fika"`.
-#[derive(Default)]
-pub(crate) struct Settings {
-    pub(crate) tag: Option<LitStr>,
-    pub(crate) fika: Option<Path>,
-}
-
-impl Parse for Settings {
-    fn parse(input: ParseStream<'_>) -> Result<Settings> {
-        let known = "the settings are a name on the wire that stays, `#[gen_server(tag = \
-                     \"crate::Server\")]`, and the path of fika, `crate = \"..\"`";
-        let mut settings = Settings::default();
-        while !input.is_empty() {
-            let key = input.call(Ident::parse_any);
-            let key = key.map_err(|error| Error::new(error.span(), known))?;
-            if key == "crate" && settings.fika.is_none() {
-                settings.fika = Some(fika_path::parse_value(input)?);
-            } else if key == "tag" && settings.tag.is_none() {
-                input.parse::<Token![=]>()?;
-                let tag: LitStr = input.parse()?;
-                if tag.value().is_empty() {
-                    return Err(Error::new(tag.span(), "a tag must not be empty"));
-                }
-                settings.tag = Some(tag);
-            } else {
-                return Err(Error::new(key.span(), known));
-            }
-            if !input.is_empty() && input.parse::<Token![,]>().is_err() {
-                return Err(input.error(known));
-            }
-        }
-        Ok(settings)
-    }
-}
+/// The settings of `#[gen_server]`.
+pub(crate) const SETTINGS: Spelling = Spelling {
+    key: "tag",
+    known: "the settings are a name on the wire that stays, `#[gen_server(tag = \
+            \"crate::Server\")]`, and the path of fika, `crate = \"..\"`",
+    empty: "a tag must not be empty",
+};
 
 /// Reads a block. Returns it without the attributes of its handlers, whether or not it is right.
 pub(crate) fn server(item: TokenStream) -> (TokenStream, Result<Server>) {

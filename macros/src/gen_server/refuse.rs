@@ -8,8 +8,8 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::visit::{self, Visit};
 use syn::{
-    Attribute, Error, FnArg, GenericParam, ImplItemFn, ItemImpl, Receiver, Result, ReturnType,
-    Signature, Type,
+    Attribute, Error, FnArg, GenericParam, Generics, ImplItemFn, ItemImpl, Receiver, Result,
+    ReturnType, Signature, Type, WherePredicate,
 };
 
 use super::model::{Handler, Kind, typed};
@@ -20,7 +20,7 @@ use crate::spell::spell_owned;
 const ARGS_MAX: usize = 12;
 
 /// The functions that the attribute adds to the server's type.
-const ADDED: [&str; 5] = ["start", "start_link", "start_monitor", "at", "via"];
+const ADDED: [&str; 6] = ["start", "start_link", "start_monitor", "child_spec", "at", "via"];
 
 /// The errors of a block, which are reported together.
 #[derive(Default)]
@@ -64,7 +64,41 @@ pub(crate) fn check_block(block: &ItemImpl) -> Result<()> {
                     leave out the lifetime";
         return Err(Error::new_spanned(lifetime, text));
     }
-    Ok(())
+    check_bounds(&block.generics)
+}
+
+/// Refuses type parameters without bounds. A server is at least `Send + 'static`, and the compiler
+/// would say so in dozens of errors.
+fn check_bounds(generics: &Generics) -> Result<()> {
+    let mut errors = Errors::default();
+    for param in generics.type_params() {
+        let in_where = generics.where_clause.iter().flat_map(|clause| &clause.predicates);
+        let in_where = in_where.into_iter().any(|predicate| names(predicate, &param.ident));
+        if param.bounds.is_empty() && !in_where {
+            let text = format!(
+                "`{0}` needs a bound. If it is in a request or a reply, write `{0}: \
+                 fika::message::Part`; otherwise `{0}: Send + 'static`",
+                param.ident
+            );
+            errors.take::<()>(Err(Error::new_spanned(param, text)));
+        }
+    }
+    errors.into_result()
+}
+
+/// Returns whether the predicate has a type in which this parameter occurs.
+fn names(predicate: &WherePredicate, param: &Ident) -> bool {
+    struct Find<'a>(&'a Ident, bool);
+
+    impl<'ast> Visit<'ast> for Find<'_> {
+        fn visit_ident(&mut self, ident: &'ast Ident) {
+            self.1 |= ident == self.0;
+        }
+    }
+
+    let mut find = Find(param, false);
+    find.visit_where_predicate(predicate);
+    find.1
 }
 
 /// Returns the name of the server's type.

@@ -6,8 +6,10 @@ use quote::quote;
 use super::client;
 use super::model::{Init, Server};
 use super::request::of_args;
+use crate::fika_path::Fika;
 
-pub(crate) fn functions(server: &Server, fika: &TokenStream) -> TokenStream {
+pub(crate) fn functions(server: &Server, found: &Fika) -> TokenStream {
+    let fika = &found.at(Span::mixed_site());
     let Server { ty, init: Init { vis, .. }, .. } = server;
     let (parameters, arguments, where_clause) = server.generics.split_for_impl();
     let name = client::name(server);
@@ -15,32 +17,17 @@ pub(crate) fn functions(server: &Server, fika: &TokenStream) -> TokenStream {
     let gs = quote!(#fika::gen_server);
     let reference = quote!(#fika::__private::Reference);
     let starts = [
-        start(
-            server,
-            fika,
-            "start",
-            "Starts a server that is not linked to the caller, and returns its client.",
-            client,
-        ),
-        start(
-            server,
-            fika,
-            "start_link",
-            "Starts a server that is linked to the caller, and returns its client.",
-            client,
-        ),
-        start(
-            server,
-            fika,
-            "start_monitor",
-            "Starts a server that the caller monitors, and returns its client and the monitor.",
-            &quote!((#client, #reference)),
-        ),
+        start(server, found, "start", client),
+        start(server, found, "start_link", client),
+        start(server, found, "start_monitor", &quote!((#client, #reference))),
     ];
+    let child_spec = child_spec(server, fika);
     quote! {
         #[allow(private_interfaces, private_bounds)]
         impl #parameters #ty #where_clause {
             #(#starts)*
+
+            #child_spec
 
             /// Returns the client of the server with this pid, with this name on this node, or with
             /// this name on another node.
@@ -66,14 +53,15 @@ pub(crate) fn functions(server: &Server, fika: &TokenStream) -> TokenStream {
     }
 }
 
-/// A function that calls the one of this name in `gen_server`, with the arguments of `init`.
-fn start(
-    server: &Server,
-    fika: &TokenStream,
-    name: &str,
-    doc: &str,
-    started: &TokenStream,
-) -> TokenStream {
+/// A function that calls the one of this name in `gen_server`, with the arguments of `init`. Its
+/// documentation is that of `init`, and a link to that function.
+fn start(server: &Server, found: &Fika, name: &str, started: &TokenStream) -> TokenStream {
+    let fika = &found.at(Span::mixed_site());
+    let link =
+        format!("[`gen_server::{name}`]({})", found.text_of(&format!("::gen_server::{name}")));
+    let client = if name == "start_monitor" { "its client and the monitor" } else { "its client" };
+    let summary = format!("Starts a server by {link}, and returns {client}.");
+    let errors = format!("Those of {link}.");
     let Init { vis, docs, args, .. } = &server.init;
     let (names, types) = of_args(args);
     let name = Ident::new(name, Span::mixed_site());
@@ -90,21 +78,46 @@ fn start(
         quote!(::core::result::Result::Ok(::core::convert::From::from(#run)))
     };
     quote! {
-        #[doc = #doc]
+        #[doc = #summary]
         ///
         #(#docs)*
         ///
         /// # Errors
-        /// If the name is taken, or if `init` fails or takes longer than the limit of the options.
-        ///
-        /// # Panics
-        /// Outside of a process.
+        #[doc = #errors]
         #[allow(dead_code, clippy::too_many_arguments)]
         #vis async fn #name(
             #opts: #gs::Start,
             #(#names: #types),*
         ) -> ::core::result::Result<#started, #gs::StartError> {
             #result
+        }
+    }
+}
+
+/// The function that specifies the server as a child of a supervisor.
+fn child_spec(server: &Server, fika: &TokenStream) -> TokenStream {
+    let Init { vis, docs, args, .. } = &server.init;
+    let (names, types) = of_args(args);
+    let id = Ident::new("id", Span::mixed_site());
+    let opts = Ident::new("opts", Span::mixed_site());
+    let private = quote!(#fika::__private::otp);
+    let sup = quote!(#fika::supervisor);
+    quote! {
+        /// Specifies the server as a child of a supervisor: permanent, with 5 seconds to end. Each
+        /// start gets a clone of the arguments.
+        ///
+        #(#docs)*
+        #[allow(dead_code, clippy::too_many_arguments)]
+        #vis fn child_spec<__Id>(
+            #id: __Id,
+            #opts: #fika::gen_server::Start,
+            #(#names: #types),*
+        ) -> #sup::ChildSpec
+        where
+            __Id: ::core::convert::Into<#sup::ChildId>,
+            (#(#types,)*): #private::StartArgs<__Id>,
+        {
+            #private::child_spec::<Self, __Id>(#id, #opts, (#(#names,)*))
         }
     }
 }

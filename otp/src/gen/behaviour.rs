@@ -27,6 +27,15 @@ pub(crate) struct Work {
     pub(crate) request: fn() -> &'static str,
 }
 
+/// Why a process ends.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Verdict {
+    /// It has done its work.
+    Done,
+    /// It has failed, for this reason.
+    Failed(String),
+}
+
 /// The record of one behaviour process.
 #[doc(hidden)]
 pub struct Behaviour {
@@ -42,6 +51,8 @@ pub struct Behaviour {
     work: AtomicCell<Option<&'static Work>>,
     /// The number of callbacks that have begun.
     begun: AtomicU64,
+    /// Why the process ends, if there is more to say than its exit reason.
+    verdict: OnceLock<Verdict>,
     /// The callers that wait for replies which the server will give later, and how many of them.
     deferred: Mutex<HashMap<Pid, u32>>,
 }
@@ -69,9 +80,9 @@ impl Behaviour {
     }
 
     fn with(pid: Pid, module: &'static str, ancestors: Arc<[Pid]>) -> Arc<Behaviour> {
-        let (lineage, begun, deferred) = Default::default();
+        let (lineage, begun, verdict, deferred) = Default::default();
         let work = AtomicCell::new(None);
-        Arc::new(Behaviour { pid, module, ancestors, lineage, work, begun, deferred })
+        Arc::new(Behaviour { pid, module, ancestors, lineage, work, begun, verdict, deferred })
     }
 
     /// Returns the record of this process as a behaviour of another module.
@@ -111,6 +122,15 @@ impl Behaviour {
     /// Returns the callback that runs, and how many have begun.
     pub(crate) fn now(&self) -> (Option<&'static Work>, u64) {
         (self.work.load(), self.begun.load(Ordering::Relaxed))
+    }
+
+    /// Notes why the process ends. The first reason stays.
+    pub(crate) fn ends(&self, verdict: Verdict) {
+        let _ = self.verdict.set(verdict);
+    }
+
+    pub(crate) fn verdict(&self) -> Option<&Verdict> {
+        self.verdict.get()
     }
 
     pub(crate) fn defer(&self, caller: Pid) {

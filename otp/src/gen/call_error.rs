@@ -7,7 +7,37 @@ use fika_runtime::{ExitReason, Pid};
 
 use super::server_ref::Address;
 
-/// Why a call to a server failed. Its text names the server and the request.
+/// Why a call to a server failed. Its text names the server and the request (in OTP, the exit
+/// reason `{Reason, {gen_server, call, [..]}}`).
+///
+/// ```
+/// use fika::agent::Agent;
+/// use fika::gen_server::CallError;
+///
+/// fn advice(error: &CallError) -> String {
+///     if error.is_noproc() || error.is_nodedown() {
+///         "the server is gone: try again later".into()
+///     } else if error.is_timeout() {
+///         "the server is busy, and may still handle the request".into()
+///     } else if let Some(reason) = error.exit_reason() {
+///         format!("the server failed: {reason}")
+///     } else if error.is_calling_self() || !error.cycle().is_empty() {
+///         "servers wait for each other".into()
+///     } else if error.is_unknown_request() || error.is_no_reply() {
+///         "the server does not answer this request".into()
+///     } else if let Some(reason) = error.function_failed() {
+///         format!("the function for the state failed: {reason}")
+///     } else {
+///         error.to_string()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() {
+///     let error = Agent::<u64>::at("nobody").get(|n| *n).await.unwrap_err();
+///     assert_eq!(advice(&error), "the server is gone: try again later");
+/// }
+/// ```
 ///
 /// In a process that returns a `Result`, `?` ends the process with this error's text: in OTP, too,
 /// a failed call makes the caller exit. `ExitReason::from` converts the error to the reason alone.
@@ -46,7 +76,40 @@ pub(crate) struct Late {
     pub(crate) messages: Option<usize>,
 }
 
-/// One call in a cycle of calls.
+/// One call in a cycle of calls; see [`CallError::cycle`].
+///
+/// ```
+/// use fika::gen_server::Hop;
+/// use fika::prelude::*;
+///
+/// struct Peer;
+///
+/// #[gen_server]
+/// impl Peer {
+///     async fn init() -> Self {
+///         Peer
+///     }
+///
+///     /// Asks the last of these servers to ask the others. Returns the length of a cycle.
+///     #[call]
+///     async fn ask(&mut self, mut others: Vec<PeerClient>) -> usize {
+///         let Some(next) = others.pop() else { return 0 };
+///         let Err(error) = next.ask(others).await else { return 0 };
+///         for Hop { caller, request } in error.cycle() {
+///             println!("{caller} waits in {request}");
+///         }
+///         error.cycle().len()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let (a, b) = (Peer::start_link(Start::new()).await?, Peer::start_link(Start::new()).await?);
+///     // `a` asks `b`, which asks `a`, which is still waiting.
+///     assert_eq!(a.ask(vec![a.clone(), b.clone()]).await?, 2);
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Hop {
     /// The process that called.
@@ -60,27 +123,28 @@ impl CallError {
         CallError(Box::new(Failed { server: server.clone(), request, why }))
     }
 
-    /// Returns whether the server's process did not exist.
+    /// Returns whether there was no such process (OTP's `noproc`). No server got the
+    /// request.
     #[must_use]
     pub fn is_noproc(&self) -> bool {
         matches!(self.0.why, Why::Noproc)
     }
 
-    /// Returns whether the call timed out. The server may have handled the request, or may still
-    /// handle it.
+    /// Returns whether the call timed out (OTP's `timeout`). The server may have handled the
+    /// request, or may still handle it. The error's text says what the server was doing.
     #[must_use]
     pub fn is_timeout(&self) -> bool {
         matches!(self.0.why, Why::Timeout(_))
     }
 
-    /// Returns whether the process called itself.
+    /// Returns whether the process called itself (OTP's `calling_self`). Nothing was sent.
     #[must_use]
     pub fn is_calling_self(&self) -> bool {
         matches!(self.0.why, Why::CallingSelf)
     }
 
-    /// Returns whether the server's node could not be reached, or was lost. The request may have
-    /// been handled.
+    /// Returns whether the server's node could not be reached, or was lost (OTP's
+    /// `{nodedown, Node}`). The request may have been handled.
     #[must_use]
     pub fn is_nodedown(&self) -> bool {
         matches!(self.0.why, Why::Noconnection)
@@ -121,7 +185,9 @@ impl CallError {
         }
     }
 
-    /// Returns the calls that wait for each other in a circle. Empty for every other error.
+    /// Returns the calls that wait for each other in a circle, the caller's own call among them.
+    /// Empty for every other error. Circles are found between processes of one node. In OTP, each
+    /// of these calls times out.
     #[must_use]
     pub fn cycle(&self) -> &[Hop] {
         match &self.0.why {
@@ -151,12 +217,19 @@ impl fmt::Display for CallError {
         match why {
             Why::Noproc => f.write_str("noproc: there is no such process"),
             Why::Timeout(late) => late.fmt(f),
-            Why::CallingSelf => f.write_str("calling_self: the server called itself"),
+            Why::CallingSelf => f.write_str(
+                "calling_self: the caller is the server itself, which can't reply while it waits: \
+                 use `self`, without a call",
+            ),
             Why::Noconnection => f.write_str("nodedown: its node can't be reached or was lost"),
             Why::Ended(reason) => write!(f, "the server ended: {reason}"),
-            Why::NoReply => f.write_str("the server dropped the request without a reply"),
+            Why::NoReply => f.write_str(
+                "the server dropped the request without a reply; a handler that returns \
+                 `Reply::later()` must keep the `ReplyTo` of its caller until it replies",
+            ),
             Why::Unknown => f.write_str(
-                "the server has no handler for it: the server may have another type or version",
+                "the server has no handler for it: the server may have another type or version, or \
+                 leaves the request out of its `Receives`",
             ),
             Why::NotSent(why) => f.write_str(why),
             Why::FunctionFailed(reason) => {
@@ -164,10 +237,14 @@ impl fmt::Display for CallError {
             }
             Why::Cycle(hops) => {
                 f.write_str("deadlock: ")?;
-                for Hop { caller, request } in hops {
-                    write!(f, "{caller} waits in `{request}` for ")?;
+                let Some(first) = hops.first() else { return Ok(()) };
+                write!(f, "{}", first.caller)?;
+                for (at, Hop { request, .. }) in hops.iter().enumerate() {
+                    let which = if at == 0 { "" } else { ", which" };
+                    let called = hops.get(at + 1).unwrap_or(first).caller;
+                    write!(f, "{which} waits in `{request}` for {called}")?;
                 }
-                hops.first().map_or(Ok(()), |first| write!(f, "{}", first.caller))
+                Ok(())
             }
         }
     }
@@ -180,6 +257,7 @@ impl fmt::Display for Late {
             write!(f, "; the server was in {work} for at least {time:?}")?;
         }
         match self.messages {
+            Some(1) => f.write_str("; 1 message was waiting"),
             Some(count) => write!(f, "; {count} messages were waiting"),
             None => Ok(()),
         }
@@ -193,3 +271,21 @@ impl fmt::Debug for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_server_is_described() {
+        let mut late = Late { after: Duration::from_secs(5), work: None, messages: Some(1) };
+        assert_eq!(late.to_string(), "timeout: no reply within 5s; 1 message was waiting");
+        late.messages = Some(2);
+        late.work = Some(("`handle_call` of `Add`".to_owned(), Duration::from_secs(4)));
+        assert_eq!(
+            late.to_string(),
+            "timeout: no reply within 5s; the server was in `handle_call` of `Add` for at least 4s; 2 \
+             messages were waiting"
+        );
+    }
+}

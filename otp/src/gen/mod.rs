@@ -3,7 +3,7 @@
 
 pub(crate) mod behaviour;
 pub(crate) mod call_error;
-pub(crate) mod contain;
+pub(crate) mod contained;
 pub(crate) mod crash;
 pub(crate) mod reply_to;
 pub(crate) mod request;
@@ -14,11 +14,10 @@ pub(crate) mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};
-pub(crate) use reply_to::Unanswered;
 pub use reply_to::{Caller, ReplyTo};
 pub(crate) use request::name;
 pub use request::{CALL_TIMEOUT, Calling, Request};
 pub use request_id::{RequestId, RequestIds};
 pub use server_ref::{ServerRef, Via};
-pub(crate) use start::start;
-pub use start::{Bond, InitAck, Start, StartError};
+pub(crate) use start::{Bond, start};
+pub use start::{InitAck, Start, StartError};

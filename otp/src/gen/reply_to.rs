@@ -38,19 +38,62 @@ pub(crate) enum Unanswered {
 
 /// The address of a caller that waits for an `A` (OTP's `From`).
 ///
-/// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state, or
-/// moved to another process of the node.
+/// Any process and thread may reply, at any time: a `ReplyTo` can be stored in the server's state,
+/// or moved to another process of the node. It can't be sent to another node. If it is dropped, the
+/// call fails at once.
+///
+/// ```
+/// use fika::gen_server::{Caller, Reply, ReplyTo};
+/// use fika::prelude::*;
+///
+/// /// Lets its callers wait until it opens.
+/// struct Gate {
+///     waiting: Vec<ReplyTo<usize>>,
+/// }
+///
+/// #[gen_server]
+/// impl Gate {
+///     async fn init() -> Self {
+///         Gate { waiting: Vec::new() }
+///     }
+///
+///     #[call]
+///     async fn pass(&mut self, caller: &mut Caller<'_, usize>) -> Reply<usize> {
+///         self.waiting.push(caller.reply_later());
+///         Reply::later()
+///     }
+///
+///     #[cast]
+///     async fn open(&mut self) {
+///         self.waiting.retain(|caller| !caller.is_abandoned());
+///         for (n, caller) in self.waiting.drain(..).enumerate() {
+///             println!("{:?} is number {n}", caller.pid());
+///             caller.reply(n);
+///         }
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let gate = Gate::start_link(Start::new()).await?;
+///     let passed = gate.pass().send();
+///     gate.open();
+///     assert_eq!(passed.receive_response(secs(5)).await?, 0);
+///     Ok(())
+/// }
+/// ```
 #[must_use = "dropped, it fails the call"]
 pub struct ReplyTo<A: Message> {
     caller: Option<Pid>,
+    /// Whether a server has taken the request.
+    taken: bool,
     to: To<A>,
     /// The server that has deferred the reply.
     deferred: Option<Arc<Behaviour>>,
 }
 
 enum To<A: Message> {
-    /// A caller on this node whose request has not been taken by a server yet.
-    Untaken(Answer<Outcome<A>>),
+    /// A caller on this node.
     Here(Answer<Outcome<A>>),
     /// The process that waits in place of the caller, on the caller's node.
     There(Node, Pid),
@@ -59,16 +102,13 @@ enum To<A: Message> {
 
 impl<A: Message> ReplyTo<A> {
     pub(crate) fn here(caller: Option<Pid>, answer: Answer<Outcome<A>>) -> ReplyTo<A> {
-        ReplyTo { caller, to: To::Untaken(answer), deferred: None }
+        ReplyTo { caller, taken: false, to: To::Here(answer), deferred: None }
     }
 
     /// Notes that a server has a handler for the request. A request that is dropped earlier counts
     /// as unknown to the server.
     pub(crate) fn taken(mut self) -> ReplyTo<A> {
-        self.to = match mem::replace(&mut self.to, To::Used) {
-            To::Untaken(answer) => To::Here(answer),
-            to => to,
-        };
+        self.taken = true;
         self
     }
 
@@ -76,7 +116,7 @@ impl<A: Message> ReplyTo<A> {
         // A peer can't claim to be a process of this node or of a third one.
         let is_there = |pid: &Pid| pid.node() == proxy.node() && pid.node() != self_pid().node();
         let caller = caller.filter(is_there);
-        ReplyTo { caller, to: To::There(self_node(), proxy), deferred: None }
+        ReplyTo { caller, taken: true, to: To::There(self_node(), proxy), deferred: None }
     }
 
     /// Returns the process that called. `None` for a caller that is not a process.
@@ -86,13 +126,10 @@ impl<A: Message> ReplyTo<A> {
     }
 
     /// Sends the reply (OTP's `gen_server:reply/2`). If the caller no longer waits, the reply is
-    /// dropped.
+    /// dropped. If the caller is on another node and the reply can't be encoded, this is reported,
+    /// and the call fails.
     pub fn reply(mut self, value: A) {
         self.settle(Ok(value));
-    }
-
-    pub(crate) fn refuse(mut self, why: Unanswered) {
-        self.settle(Err(why));
     }
 
     /// Returns whether the caller no longer waits. Always `false` for a caller on another node, of
@@ -100,7 +137,7 @@ impl<A: Message> ReplyTo<A> {
     #[must_use]
     pub fn is_abandoned(&self) -> bool {
         match &self.to {
-            To::Untaken(answer) | To::Here(answer) => answer.is_abandoned(),
+            To::Here(answer) => answer.is_abandoned(),
             To::There(..) | To::Used => false,
         }
     }
@@ -110,7 +147,7 @@ impl<A: Message> ReplyTo<A> {
             server.undefer(caller);
         }
         match mem::replace(&mut self.to, To::Used) {
-            To::Untaken(answer) | To::Here(answer) => answer.give(outcome),
+            To::Here(answer) => answer.give(outcome),
             To::There(node, proxy) => {
                 if let Err(error) = node.send(proxy, Answered(outcome)) {
                     let rate = node.extension_or_init(Unsent::default);
@@ -143,8 +180,8 @@ impl<A: Message> Drop for ReplyTo<A> {
         };
         let why = match &self.to {
             To::Used => return,
-            To::Untaken(_) => ended().unwrap_or(Unanswered::Unknown),
-            To::Here(_) => ended().unwrap_or(Unanswered::Dropped),
+            To::Here(_) if self.taken => ended().unwrap_or(Unanswered::Dropped),
+            To::Here(_) => ended().unwrap_or(Unanswered::Unknown),
             To::There(..) => {
                 // The holder may be another process than the server. The caller's monitor does not
                 // see that process.
@@ -166,10 +203,40 @@ impl<A: Message> fmt::Debug for ReplyTo<A> {
     }
 }
 
-/// The caller of the request that a handler works on.
+/// The caller of the request that a handler works on (OTP's `From`).
 ///
 /// The handler's return value is the reply, unless the handler takes the [`ReplyTo`] by
 /// [`reply_later`](Caller::reply_later).
+///
+/// ```
+/// use fika::gen_server::{Caller, Reply};
+/// use fika::prelude::*;
+///
+/// struct Mill;
+///
+/// #[gen_server]
+/// impl Mill {
+///     async fn init() -> Self {
+///         Mill
+///     }
+///
+///     /// Lets another process do the work, and handles other requests meanwhile.
+///     #[call]
+///     async fn grind(&mut self, grains: u64, caller: &mut Caller<'_, u64>) -> Reply<u64> {
+///         println!("{grains} grains from {:?}", caller.pid());
+///         let caller = caller.reply_later();
+///         spawn(async move { caller.reply(grains * 1000) });
+///         Reply::later()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let mill = Mill::start_link(Start::new()).await?;
+///     assert_eq!(mill.grind(7).await?, 7000);
+///     Ok(())
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Caller<'a, A: Message> {
     pub(crate) from: Option<ReplyTo<A>>,

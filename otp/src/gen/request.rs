@@ -22,7 +22,7 @@ use fika_macros::{Message, receive};
 use fika_runtime::{
     Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info,
     is_process_alive, open_message, self_node, self_pid, send_wait, sleep, spawn, timeout,
-    try_send,
+    try_self_pid, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -31,7 +31,7 @@ use super::server_ref::Address;
 use super::wire::{Answered, Head, LocalCall, Refused, RemoteCall};
 use super::{behaviour, waits};
 
-/// The time limit of a call, unless the caller sets one.
+/// The time limit of a call, unless the caller sets one: five seconds, as in OTP.
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a call waits before it looks for a circle.
@@ -42,6 +42,38 @@ const COUNT_LIMIT: Duration = Duration::from_millis(20);
 
 /// A request that is sent when it is awaited, and resolves to the reply. Made by
 /// [`ServerRef::call`](crate::ServerRef::call) and by the methods of a typed client.
+///
+/// ```
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+/// // Waits for at most five seconds, for a second, and without a limit.
+/// assert_eq!(counter.add(2).await?, 2);
+/// assert_eq!(counter.add(2).timeout(secs(1)).await?, 4);
+/// assert_eq!(counter.add(2).no_timeout().await?, 6);
+///
+/// // Does something else before it waits.
+/// let request = counter.add(2).send();
+/// println!("sent");
+/// assert_eq!(request.receive_response(secs(5)).await?, 8);
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Errors
+/// A [`CallError`], when the request is awaited.
+///
+/// # Panics
+/// When it is awaited outside of a process. A thread that is not a process awaits it inside
+/// `Node::block_on`, and a task of another executor inside `Node::run_process`.
 #[must_use = "a request is sent when it is awaited"]
 pub struct Request<'a, R, A> {
     to: &'a Address,
@@ -51,24 +83,28 @@ pub struct Request<'a, R, A> {
 }
 
 impl<'a, R: Message, A: Message> Request<'a, R, A> {
+    #[inline]
     pub(crate) fn new(to: &'a Address, request: R) -> Request<'a, R, A> {
         Request { to, request, limit: Some(CALL_TIMEOUT), wants: PhantomData }
     }
 
-    /// Sets how long to wait for the reply, in place of five seconds.
+    /// Sets how long to wait for the reply, in place of five seconds. The time includes waiting for
+    /// room in a full mailbox, and for a connection to another node.
     pub fn timeout(mut self, limit: Duration) -> Self {
         self.limit = Some(limit);
         self
     }
 
-    /// Waits for the reply without a limit.
+    /// Waits for the reply without a limit (OTP's `infinity`).
     pub fn no_timeout(mut self) -> Self {
         self.limit = None;
         self
     }
 
     /// Sends the request now, and returns a handle for its reply (OTP's
-    /// `gen_server:send_request/2`).
+    /// `gen_server:send_request/2`). A time limit of the request is not used: the functions of
+    /// [`RequestId`](super::RequestId) take one. If the request can't be sent, they return the
+    /// error.
     ///
     /// # Panics
     /// Outside of a process.
@@ -81,24 +117,46 @@ impl<'a, R: Message, A: Message> IntoFuture for Request<'a, R, A> {
     type Output = Result<A, CallError>;
     type IntoFuture = Calling<'a, R, A>;
 
+    #[inline]
     fn into_future(self) -> Calling<'a, R, A> {
-        Calling(State::Begin(self))
+        let Request { to, request, limit, .. } = self;
+        Calling { to, limit, state: State::Begin(request) }
     }
 }
 
-/// The future of a [`Request`].
+/// The future of a [`Request`], for functions that take a future.
+///
+/// ```
+/// use fika::gen_server::Calling;
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+///
+/// let calling: Calling<'_, _, u64> = counter.add(1).no_timeout().into_future();
+/// // Nothing is sent before the future is polled.
+/// assert_eq!(timeout(secs(5), calling).await??, 1);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "a request is sent when it is awaited"]
-pub struct Calling<'a, R, A>(State<'a, R, A>);
+pub struct Calling<'a, R, A> {
+    to: &'a Address,
+    limit: Option<Duration>,
+    state: State<'a, R, A>,
+}
 
 enum State<'a, R, A> {
-    Begin(Request<'a, R, A>),
-    /// Waits for a server of this node.
-    Waits {
-        to: &'a Address,
-        pid: Pid,
-        waiting: Within<Outcome<A>>,
-        limit: Option<Duration>,
-    },
+    Begin(R),
+    /// Waits for this server of this node.
+    Waits(Pid, Within<Outcome<A>>),
     /// The slow path, for the calls that the other states don't cover.
     Slow(StdPin<Box<dyn Future<Output = Result<A, CallError>> + Send + 'a>>),
     Over,
@@ -111,33 +169,23 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
     type Output = Result<A, CallError>;
 
     fn poll(mut self: StdPin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        if let State::Begin(_) = &self.0 {
-            let State::Begin(request) = std::mem::replace(&mut self.0, State::Over) else {
-                unreachable!()
-            };
-            match begin(request) {
-                Ok(state) => self.0 = state,
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+        if let State::Begin(_) = &self.state
+            && let Err(why) = self.begin()
+        {
+            return Poll::Ready(Err(CallError::new(self.to, name::<R>(), why)));
         }
-        if let State::Waits { to, pid, waiting, limit } = &mut self.0 {
-            let (to, pid, limit) = (*to, *pid, *limit);
+        if let State::Waits(pid, waiting) = &mut self.state {
+            let pid = *pid;
             match std::task::ready!(StdPin::new(waiting).poll(context)) {
                 Ok(Some(Ok(value))) => {
-                    self.0 = State::Over;
+                    self.state = State::Over;
                     return Poll::Ready(Ok(value));
                 }
-                Ok(failed) => {
-                    let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-                    self.0 = State::Slow(Box::pin(async move {
-                        let why = after_end(pid, failed, limit).await;
-                        Err(CallError::new(to, name::<R>(), why))
-                    }));
-                }
+                Ok(failed) => self.ends(pid, failed.and_then(Result::err)),
                 Err(Elapsed) => self.wait_on(),
             }
         }
-        match &mut self.0 {
+        match &mut self.state {
             State::Slow(future) => future.as_mut().poll(context),
             _ => panic!("a call is polled after its end"),
         }
@@ -145,52 +193,69 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
 }
 
 impl<R: Message, A: Message> Calling<'_, R, A> {
+    /// Sends the request if that is possible without waiting.
+    fn begin(&mut self) -> Result<(), Why> {
+        let State::Begin(request) = std::mem::replace(&mut self.state, State::Over) else {
+            return Ok(());
+        };
+        let (to, limit, me) = (self.to, self.limit, client());
+        let pid = match to.whereis() {
+            Some(pid) if pid == me => return Err(Why::CallingSelf),
+            Some(pid) if pid.node() == me.node() => pid,
+            None if !matches!(to, Address::NameAt(..)) => return Err(Why::Noproc),
+            _ => {
+                self.state = State::Slow(Box::pin(call_remote(to, request, limit)));
+                return Ok(());
+            }
+        };
+        let (answer, waiting) = Waiting::new();
+        let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
+        match try_send(pid, call) {
+            Ok(()) => {
+                let patience = limit.map_or(PATIENCE, |limit| limit.min(PATIENCE));
+                self.state = State::Waits(pid, waiting.within(patience));
+                Ok(())
+            }
+            Err(error) if error.is_full() => {
+                let call = error.into_message().expect("nothing was sent");
+                self.state = State::Slow(Box::pin(call_bounded(to, pid, call, waiting, limit)));
+                Ok(())
+            }
+            Err(error) if error.is_noproc() => Err(Why::Noproc),
+            Err(error) => Err(Why::NotSent(error.to_string())),
+        }
+    }
+
+    /// Explains why the server has not answered.
+    #[cold]
+    fn ends(&mut self, pid: Pid, failed: Option<Unanswered>) {
+        let (to, limit, failed) = (self.to, self.limit, failed.unwrap_or(Unanswered::Dropped));
+        self.state = State::Slow(Box::pin(async move {
+            let why = after_end(pid, failed, limit).await;
+            Err(CallError::new(to, name::<R>(), why))
+        }));
+    }
+
     /// Continues to wait after [`PATIENCE`].
     #[cold]
     fn wait_on(&mut self) {
-        if let State::Waits { to, pid, waiting, limit } =
-            std::mem::replace(&mut self.0, State::Over)
-        {
+        if let State::Waits(pid, waiting) = std::mem::replace(&mut self.state, State::Over) {
             let waiting = waiting.into_inner();
-            let waits = patient(to, pid, name::<R>(), waiting, limit, PATIENCE);
-            self.0 = State::Slow(Box::pin(waits));
+            let waits = patient(self.to, pid, name::<R>(), waiting, self.limit, PATIENCE);
+            self.state = State::Slow(Box::pin(waits));
         }
     }
 }
 
-/// Sends the request if that is possible without waiting.
-fn begin<'a, R: Message, A: Message>(
-    request: Request<'a, R, A>,
-) -> Result<State<'a, R, A>, CallError> {
-    let Request { to, request, limit, .. } = request;
-    let fails = |why| CallError::new(to, name::<R>(), why);
-    let Some(pid) = to.whereis() else {
-        if let Address::NameAt(..) = to {
-            return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
-        }
-        return Err(fails(Why::Noproc));
-    };
-    let me = self_pid();
-    if pid.node() != me.node() {
-        return Ok(State::Slow(Box::pin(call_remote(to, request, limit))));
-    }
-    if pid == me {
-        return Err(fails(Why::CallingSelf));
-    }
-    let (answer, waiting) = Waiting::new();
-    let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
-    match try_send(pid, call) {
-        Ok(()) => {
-            let waiting = waiting.within(limit.map_or(PATIENCE, |limit| limit.min(PATIENCE)));
-            Ok(State::Waits { to, pid, waiting, limit })
-        }
-        Err(error) if error.is_full() => {
-            let call = error.into_message().expect("nothing was sent");
-            Ok(State::Slow(Box::pin(call_bounded(to, pid, call, waiting, limit))))
-        }
-        Err(error) if error.is_noproc() => Err(fails(Why::Noproc)),
-        Err(error) => Err(fails(Why::NotSent(error.to_string()))),
-    }
+/// Returns the running process, which makes a request.
+#[track_caller]
+fn client() -> Pid {
+    try_self_pid().unwrap_or_else(|| {
+        panic!(
+            "a process makes a request, and no process runs here: on a thread, call the server \
+             inside `Node::block_on`, and in a task of another executor inside `Node::run_process`"
+        )
+    })
 }
 
 /// Calls a server whose mailbox was full: the limit includes waiting for room.
@@ -362,7 +427,7 @@ async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why
 
 /// Sends a request without waiting, for a reply that is asked for later.
 pub(crate) fn send<R: Message, A: Message>(to: &Address, request: R) -> Sent<A> {
-    let me = self_pid();
+    let me = client();
     let found = to.whereis();
     if let Some(pid) = found.filter(|pid| pid.node() == me.node()) {
         let (answer, waiting) = Waiting::new();

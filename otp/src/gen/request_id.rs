@@ -16,6 +16,34 @@ use super::server_ref::Address;
 
 /// A request that was sent, and whose reply is asked for later (OTP's `request_id()`). Dropping it
 /// abandons the request: a late reply is dropped.
+///
+/// ```
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+/// let request = counter.add(2).send();
+/// println!("something else");
+/// assert_eq!(request.receive_response(secs(5)).await?, 2);
+///
+/// let mut request = counter.add(2).send();
+/// let sum = loop {
+///     if let Some(sum) = request.wait_response(secs(1)).await {
+///         break sum?;
+///     }
+///     println!("still waiting");
+/// };
+/// assert_eq!(sum, 4);
+/// # Ok(())
+/// # }
+/// ```
 #[must_use = "dropped, it abandons the request"]
 pub struct RequestId<A> {
     to: Address,
@@ -33,7 +61,8 @@ impl<A> RequestId<A> {
     ///
     /// # Errors
     /// If there is no such server, it ends or drops the request, its node can't be reached, or the
-    /// reply does not come in time.
+    /// reply does not come in time. Unlike the error of a call that was awaited, this one does not
+    /// say what the server was doing.
     pub async fn receive_response(mut self, limit: Duration) -> Result<A, CallError> {
         match self.wait_response(limit).await {
             Some(response) => response,
@@ -42,12 +71,38 @@ impl<A> RequestId<A> {
     }
 
     /// Waits for the reply. Returns `None` if it does not come in time; the request stays, so this
-    /// can be called again (OTP's `wait_response/2`). After a reply, it returns a "no reply" error.
+    /// can be called again (OTP's `wait_response/2`). After a reply, the result is an error for
+    /// which [`is_no_reply`](CallError::is_no_reply) is true.
     pub async fn wait_response(&mut self, limit: Duration) -> Option<Result<A, CallError>> {
         timeout(limit, poll_fn(|context| self.poll_response(context))).await.ok()
     }
 
-    /// Returns the reply if it has come (OTP's `check_response/2`).
+    /// Returns the reply if it has come, without waiting (OTP's `check_response/2`). No reply is
+    /// lost: the request stays until there is one.
+    ///
+    /// ```
+    /// # use fika::prelude::*;
+    /// # struct Counter(u64);
+    /// # #[gen_server]
+    /// # impl Counter {
+    /// #     async fn init(n: u64) -> Self { Counter(n) }
+    /// #     #[call]
+    /// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+    /// # }
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// # let counter = Counter::start_link(Start::new(), 0).await?;
+    /// let mut request = counter.add(2).send();
+    /// let sum = loop {
+    ///     match request.check_response().await {
+    ///         Some(sum) => break sum?,
+    ///         None => sleep(millis(1)).await, // some work
+    ///     }
+    /// };
+    /// assert_eq!(sum, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn check_response(&mut self) -> Option<Result<A, CallError>> {
         poll_fn(|context| {
             Poll::Ready(match self.poll_response(context) {
@@ -59,6 +114,27 @@ impl<A> RequestId<A> {
     }
 
     /// Polls for the reply, in a future of your own.
+    ///
+    /// ```
+    /// use std::future::poll_fn;
+    /// # use fika::prelude::*;
+    /// # struct Counter(u64);
+    /// # #[gen_server]
+    /// # impl Counter {
+    /// #     async fn init(n: u64) -> Self { Counter(n) }
+    /// #     #[call]
+    /// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+    /// # }
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// # let counter = Counter::start_link(Start::new(), 0).await?;
+    ///
+    /// let mut request = counter.add(2).send();
+    /// let sum = poll_fn(|context| request.poll_response(context)).await?;
+    /// assert_eq!(sum, 2);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn poll_response(&mut self, context: &mut Context<'_>) -> Poll<Result<A, CallError>> {
         let server = match &self.sent.server {
             Ok(server) => *server,
@@ -76,6 +152,38 @@ impl<A> RequestId<A> {
 
 /// Requests whose replies come in any order, each with a label of your choice (OTP's
 /// `request_id_collection()`).
+///
+/// ```
+/// use fika::gen_server::RequestIds;
+/// # use fika::prelude::*;
+/// # struct Counter(u64);
+/// # #[gen_server]
+/// # impl Counter {
+/// #     async fn init(n: u64) -> Self { Counter(n) }
+/// #     #[call]
+/// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = Counter::start_link(Start::new(), 0).await?;
+/// # let other = Counter::start_link(Start::new(), 0).await?;
+///
+/// let mut requests = RequestIds::new();
+/// requests.add("one", counter.add(1).send());
+/// requests.add("other", other.add(5).send());
+/// requests.add("two", counter.add(2).send());
+/// assert_eq!(requests.len(), 3);
+///
+/// let mut sums = Vec::new();
+/// while let Some((label, sum)) = requests.receive_response(secs(5)).await? {
+///     sums.push((label, sum?));
+/// }
+/// sums.sort();
+/// assert_eq!(sums, [("one", 1), ("other", 5), ("two", 3)]);
+/// assert!(requests.is_empty());
+/// # Ok(())
+/// # }
+/// ```
 pub struct RequestIds<L, A> {
     requests: HashMap<u64, Stored<L, A>>,
     /// The number of the next request.
@@ -167,10 +275,11 @@ impl<L, A> RequestIds<L, A> {
         self.requests.is_empty()
     }
 
-    /// Waits for the next reply, and removes its request. `Ok(None)` if the collection is empty.
+    /// Waits for the next reply, and removes its request (OTP's `receive_response/3`). `Ok(None)`
+    /// if the collection is empty.
     ///
     /// # Errors
-    /// If no reply comes in time. All requests are abandoned (OTP's `receive_response/3`).
+    /// If no reply comes in time. All requests are then abandoned.
     pub async fn receive_response(
         &mut self,
         limit: Duration,
@@ -182,10 +291,38 @@ impl<L, A> RequestIds<L, A> {
         next
     }
 
-    /// Waits for the next reply, and removes its request. `Ok(None)` if the collection is empty.
+    /// Waits for the next reply, and removes its request (OTP's `wait_response/3`). `Ok(None)` if
+    /// the collection is empty.
+    ///
+    /// ```
+    /// use fika::gen_server::RequestIds;
+    /// # use fika::prelude::*;
+    /// # struct Counter(u64);
+    /// # #[gen_server]
+    /// # impl Counter {
+    /// #     async fn init(n: u64) -> Self { Counter(n) }
+    /// #     #[call]
+    /// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+    /// # }
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// # let counter = Counter::start_link(Start::new(), 0).await?;
+    ///
+    /// let mut requests = RequestIds::new();
+    /// requests.add((), counter.add(1).send());
+    /// let sum = loop {
+    ///     match requests.wait_response(secs(1)).await {
+    ///         Ok(response) => break response.map(|((), sum)| sum),
+    ///         Err(_) => println!("still waiting"),
+    ///     }
+    /// };
+    /// assert_eq!(sum.unwrap()?, 1);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// If no reply comes in time. The requests stay (OTP's `wait_response/3`).
+    /// If no reply comes in time. The requests stay, and this can be called again.
     pub async fn wait_response(
         &mut self,
         limit: Duration,
@@ -197,7 +334,34 @@ impl<L, A> RequestIds<L, A> {
         timeout(limit, next).await.map(Some)
     }
 
-    /// Returns the next reply if one has come (OTP's `check_response/3`).
+    /// Returns the next reply if one has come, without waiting, and removes its request (OTP's
+    /// `check_response/3`).
+    ///
+    /// ```
+    /// use fika::gen_server::RequestIds;
+    /// # use fika::prelude::*;
+    /// # struct Counter(u64);
+    /// # #[gen_server]
+    /// # impl Counter {
+    /// #     async fn init(n: u64) -> Self { Counter(n) }
+    /// #     #[call]
+    /// #     async fn add(&mut self, n: u64) -> u64 { self.0 += n; self.0 }
+    /// # }
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// # let counter = Counter::start_link(Start::new(), 0).await?;
+    ///
+    /// let mut requests = RequestIds::new();
+    /// requests.add((), counter.add(1).send());
+    /// while !requests.is_empty() {
+    ///     if let Some(((), sum)) = requests.check_response().await {
+    ///         assert_eq!(sum?, 1);
+    ///     }
+    ///     sleep(millis(1)).await;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn check_response(&mut self) -> Option<(L, Result<A, CallError>)> {
         poll_fn(|context| Poll::Ready(self.poll_next(context))).await
     }

@@ -13,16 +13,60 @@ use fika_runtime::message::{
     Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag, generic_tag_hash,
 };
 use fika_runtime::{
-    DecodeError, Dest, EncodeError, Message, Name, NodeName, Pid, current_node, whereis,
+    DecodeError, Dest, EncodeError, Message, Name, NodeName, Pid, Printable, current_node, whereis,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
 /// A name in a registry of the program's choice (OTP's `{via, Module, Name}`).
 ///
 /// [`Registry::via`](crate::registry::Registry::via) makes one. A registry of your own implements this for
-/// the pair of itself and the key.
+/// the pair of itself and the key. The registry itself frees a name when the process that has it
+/// ends, for example by a monitor. Names have a meaning on their own node only.
+///
+/// ```
+/// use std::fmt;
+/// use std::future::{Future, ready};
+/// use std::pin::Pin;
+/// use std::sync::{Arc, Mutex};
+///
+/// use fika::agent::Agent;
+/// use fika::gen_server::Via;
+/// use fika::prelude::*;
+///
+/// /// A name that one process has.
+/// #[derive(Default)]
+/// struct Leader(Mutex<Option<Pid>>);
+///
+/// impl Via for Leader {
+///     fn register(&self, pid: Pid) -> Pin<Box<dyn Future<Output = Result<(), Pid>> + Send + '_>> {
+///         let leader = *self.0.lock().unwrap().get_or_insert(pid);
+///         Box::pin(ready(if leader == pid { Ok(()) } else { Err(leader) }))
+///     }
+///
+///     fn unregister(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
+///         *self.0.lock().unwrap() = None;
+///         Box::pin(ready(()))
+///     }
+///
+///     fn whereis(&self) -> Option<Pid> {
+///         *self.0.lock().unwrap()
+///     }
+///
+///     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+///         f.write_str("the leader")
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let leader = Arc::new(Leader::default());
+///     Agent::start_link(Start::via(leader.clone()), || 0_u64).await?;
+///     assert!(leader.whereis().is_some());
+///     Ok(())
+/// }
+/// ```
 pub trait Via: Send + Sync + 'static {
-    /// Registers the process under the name.
+    /// Registers the process, which is the running one, under the name.
     ///
     /// # Errors
     /// The process that has the name, if the name is taken.
@@ -32,7 +76,8 @@ pub trait Via: Send + Sync + 'static {
     /// failed.
     fn unregister(&self) -> StdPin<Box<dyn Future<Output = ()> + Send + '_>>;
 
-    /// Returns the process that has the name now.
+    /// Returns the process that has the name now. Every use of the name calls this, so it must be
+    /// fast, and must not block.
     fn whereis(&self) -> Option<Pid>;
 
     /// Writes the name for reports.
@@ -40,11 +85,49 @@ pub trait Via: Send + Sync + 'static {
 }
 
 /// The address of a server of type `S`: a pid, a name on this node, a name on another node, or a
-/// name in a registry.
+/// name in a registry (OTP's `server_ref()`).
 ///
 /// A reference by name stays valid when the server is restarted: each use looks the name up again.
-/// A reference is cheap to clone, and can be sent to other processes. On another node, a reference
-/// by a plain name still means the process of the node that sent it.
+/// A reference is cheap to clone, and can be sent to other processes.
+///
+/// ```
+/// use fika::gen_server::{ServerRef, start_link};
+/// use fika::prelude::*;
+/// # use fika::gen_server::{Call, Caller, GenServer, HandleCall, Init, Reply};
+/// # #[message] struct Add(u64);
+/// # struct Counter(u64);
+/// # impl GenServer for Counter {
+/// #     type Args = u64;
+/// #     type Receives = (Call<Add>,);
+/// #     async fn init(n: u64) -> Init<Self> { Init::ok(Counter(n)) }
+/// # }
+/// # impl HandleCall<Add> for Counter {
+/// #     type Reply = u64;
+/// #     async fn handle_call(&mut self, Add(n): Add, _: &mut Caller<'_, u64>) -> Reply<u64> {
+/// #         self.0 += n;
+/// #         self.0.into()
+/// #     }
+/// # }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// start_link::<Counter>(Start::name("counter"), 0).await?;
+///
+/// let by_name = ServerRef::<Counter>::at("counter");
+/// assert_eq!(by_name.call(Add(1)).await?, 1);
+/// let by_pid = ServerRef::<Counter>::pid(by_name.whereis().unwrap());
+/// assert_eq!(by_pid.call(Add(1)).await?, 2);
+/// let on_node_b = ServerRef::<Counter>::at(("counter", "b@127.0.0.1"));
+/// # let _ = on_node_b;
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # On another node
+/// All requests work in the same way. A name on another node ends the process that calls with
+/// `badarg` if its own node has no name, since it can reach no other node. A reference by a plain
+/// name is sent as the name on the node of the sender. A reference by a name in a registry can't be
+/// sent to another node: send the server's pid instead.
 pub struct ServerRef<S> {
     to: Address,
     server: PhantomData<fn() -> S>,
@@ -68,16 +151,37 @@ impl<S> ServerRef<S> {
         ServerRef { to: Address::Pid(pid), server: PhantomData }
     }
 
-    /// Returns the reference to a name in a registry.
+    /// Returns the reference to a name in a registry (OTP's `{via, Module, Name}`).
+    ///
+    /// ```
+    /// use fika::agent::Agent;
+    /// use fika::gen_server::ServerRef;
+    /// use fika::prelude::*;
+    /// use fika::registry::{Keys, Registry};
+    /// use fika::sys;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let rooms = Registry::<u32>::new(Keys::Unique);
+    /// rooms.start_link(Start::new()).await?;
+    /// Agent::start_link(Start::via(rooms.via(101)), || "a room".to_owned()).await?;
+    ///
+    /// let room = ServerRef::<()>::via(rooms.via(101));
+    /// assert_eq!(room.whereis(), rooms.whereis(&101));
+    /// assert!(!sys::get_status(&room).await?.suspended);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn via(name: Arc<dyn Via>) -> ServerRef<S> {
         ServerRef { to: Address::Via(name), server: PhantomData }
     }
 
-    /// Returns the reference to a pid, to a name on this node, or to a name on another node.
+    /// Returns the reference to a pid, to a name on this node, or to a name on another node, such
+    /// as `("counter", "b@127.0.0.1")`. The compiler can't check that the process is an `S`.
     ///
     /// # Panics
-    /// If the name of a process or of a node is invalid.
+    /// If the name of a process or of a node is invalid, or for an alias.
     #[must_use]
     #[track_caller]
     pub fn at<'a>(server: impl Into<Dest<'a>>) -> ServerRef<S> {
@@ -159,8 +263,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Pid(pid) => pid.fmt(f),
-            Address::Name(name) => name.fmt(f),
-            Address::NameAt(name, node) => Dest::from((name, node)).fmt(f),
+            // A peer may have sent the names.
+            Address::Name(name) => Printable(name).fmt(f),
+            Address::NameAt(name, node) => Printable(Dest::from((name, node))).fmt(f),
             Address::Via(via) => via.fmt(f),
         }
     }

@@ -12,6 +12,7 @@
 
 use std::fmt;
 use std::future::Future;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -27,15 +28,29 @@ use serde::{Deserialize, Serialize};
 use super::behaviour::{Behaviour, Listed};
 use super::server_ref::{Address, Via};
 
-/// How a process is started: its name, its time limit and the options of its process.
+/// How a behaviour process is started: its name, its time limit and the options of its process
+/// (OTP's `ServerName` and `Options` of `gen_server:start/4`).
 ///
 /// ```
-/// use std::time::Duration;
-/// use fika_otp::Start;
+/// use fika::agent::Agent;
+/// use fika::message::MailboxLimit;
+/// use fika::prelude::*;
+/// use fika::process::Priority;
 ///
-/// let named = Start::name("counter").timeout(Duration::from_secs(10));
-/// let unnamed = Start::new();
-/// # let _ = (named, unnamed);
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let opts = Start::name("visits")
+///         .timeout(secs(10))
+///         .hibernate_after(secs(60))
+///         .priority(Priority::High)
+///         .mailbox_limit(MailboxLimit::messages(10_000));
+///     Agent::start_link(opts, || 0_u64).await?;
+///     assert!(whereis("visits").is_some());
+///
+///     let unnamed = Agent::start_link(Start::new(), || 0_u64).await?;
+///     # let _ = unnamed;
+///     Ok(())
+/// }
 /// ```
 #[derive(Clone, Default)]
 #[must_use = "options do nothing by themselves"]
@@ -45,6 +60,8 @@ pub struct Start {
     pub(crate) hibernate_after: Option<Duration>,
     priority: Option<Priority>,
     mailbox_limit: Option<MailboxLimit>,
+    /// Where the options were made, for reports.
+    made_at: Option<&'static Location<'static>>,
 }
 
 #[derive(Clone)]
@@ -55,39 +72,63 @@ pub(crate) enum StartName {
 
 impl Start {
     /// Returns the options of a process without a name.
+    #[track_caller]
     pub fn new() -> Start {
-        Start::default()
+        Start { made_at: Some(Location::caller()), ..Start::default() }
     }
 
-    /// Returns the options of a process with this name on its node.
+    /// Returns the options of a process with this name on its node (OTP's `{local, Name}`). The
+    /// name is registered before the process runs its `init`. If the name is taken, the start fails
+    /// with [`StartError::AlreadyStarted`]; if it is invalid, with `badarg`.
+    #[track_caller]
     pub fn name(name: impl Into<Name>) -> Start {
-        Start { name: Some(StartName::Local(name.into())), ..Start::default() }
+        Start { name: Some(StartName::Local(name.into())), ..Start::new() }
     }
 
-    /// Returns the options of a process with a name in a registry.
+    /// Returns the options of a process with a name in a registry (OTP's `{via, Module, Name}`).
+    ///
+    /// ```
+    /// use fika::agent::Agent;
+    /// use fika::prelude::*;
+    /// use fika::registry::{Keys, Registry};
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let rooms = Registry::<u32>::new(Keys::Unique);
+    /// rooms.start_link(Start::new()).await?;
+    /// Agent::start_link(Start::via(rooms.via(101)), || "a room".to_owned()).await?;
+    /// assert!(rooms.whereis(&101).is_some());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[track_caller]
     pub fn via(name: Arc<dyn Via>) -> Start {
-        Start { name: Some(StartName::Via(name)), ..Start::default() }
+        Start { name: Some(StartName::Via(name)), ..Start::new() }
     }
 
-    /// Sets how long the start may take. By default, it has no limit.
+    /// Sets how long the start may take. By default, it has no limit. A process that takes longer
+    /// is killed, and its start fails with [`StartError::Timeout`] (OTP's option `timeout`).
     pub fn timeout(mut self, limit: Duration) -> Start {
         self.timeout = Some(limit);
         self
     }
 
-    /// Makes the process hibernate after it has waited for a message for this time.
+    /// Makes the process [hibernate](fika_runtime::hibernate) after it has waited for a message for
+    /// this time (OTP's option `hibernate_after`). By default, it does not hibernate. Servers and
+    /// supervisors use this option; other processes ignore it.
     pub fn hibernate_after(mut self, idle: Duration) -> Start {
         self.hibernate_after = Some(idle);
         self
     }
 
-    /// Gives the process this priority.
+    /// Gives the process this priority (OTP's `{spawn_opt, [{priority, _}]}`).
     pub fn priority(mut self, priority: Priority) -> Start {
         self.priority = Some(priority);
         self
     }
 
-    /// Gives the process's mailbox this limit.
+    /// Gives the process's mailbox this limit. A call to a process with a full mailbox waits for
+    /// room; the time limit of the call includes this.
     pub fn mailbox_limit(mut self, limit: MailboxLimit) -> Start {
         self.mailbox_limit = Some(limit);
         self
@@ -99,6 +140,9 @@ impl Start {
             Bond::Link => SpawnOpts::new().link(),
             Bond::Monitor => SpawnOpts::new().monitor(),
         };
+        if let Some(place) = self.made_at {
+            opts = opts.spawned_at(place);
+        }
         if let Some(priority) = self.priority {
             opts = opts.priority(priority);
         }
@@ -110,16 +154,31 @@ impl Start {
 }
 
 /// Why a process did not start.
+///
+/// ```
+/// use fika::agent::Agent;
+/// use fika::gen_server::StartError;
+/// use fika::prelude::*;
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let start = || Agent::start_link(Start::name("visits"), || 0_u64);
+///     start().await?;
+///     let pid = whereis("visits").unwrap();
+///     assert_eq!(start().await.unwrap_err(), StartError::AlreadyStarted(pid));
+///     Ok(())
+/// }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum StartError {
-    /// The name is taken by this process. Nothing was started.
+    /// The name is taken by this process (OTP's `{already_started, Pid}`). Nothing was started.
     AlreadyStarted(Pid),
-    /// The start was refused with "ignore": the process is not needed now.
+    /// The start was refused with `ignore`: the process is not needed now.
     Ignored,
-    /// The process did not report in time, and was killed.
+    /// The process did not report in time, and was killed (OTP's `{error, timeout}`).
     Timeout,
-    /// `init` failed, or the process ended before it reported.
+    /// `init` failed with this reason, or the process ended with it before it reported.
     Failed(ExitReason),
 }
 
@@ -148,7 +207,7 @@ impl From<StartError> for ExitReason {
 
 /// The connection between the starter and the new process.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Bond {
+pub(crate) enum Bond {
     /// Nothing (`start`).
     None,
     /// A link (`start_link`).
@@ -160,6 +219,31 @@ pub enum Bond {
 /// The child's end of a start: it acknowledges with a value, or refuses.
 ///
 /// If the child ends without either, the start fails with its exit reason.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib::{self, InitAck, StartError};
+///
+/// async fn listener(ack: InitAck<u16>, port: u16) {
+///     if port == 0 {
+///         let error = StartError::Failed(ExitReason::badarg("the port is zero"));
+///         return ack.fail(error, ExitReason::Normal).await;
+///     }
+///     // The starter is linked to this process, so this process belongs to it.
+///     assert_eq!(ack.parent(), Some(ack.starter()));
+///     ack.ok(port);
+///     receive! { "close" => {} }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let (_, port) = proc_lib::start_link(Start::new(), |ack| listener(ack, 8000)).await?;
+///     assert_eq!(port, 8000);
+///     let failed = proc_lib::start_link(Start::new(), |ack| listener(ack, 0)).await;
+///     assert!(matches!(failed, Err(StartError::Failed(ExitReason::Badarg(_)))));
+///     Ok(())
+/// }
+/// ```
 #[must_use = "the starter waits for it"]
 pub struct InitAck<T> {
     answer: Option<Answer<Result<T, Failure>>>,
@@ -189,7 +273,8 @@ impl<T> InitAck<T> {
         (self.bond == Bond::Link).then_some(self.starter)
     }
 
-    /// Makes the starter return this value (OTP's `proc_lib:init_ack/1`).
+    /// Makes the starter return this value (OTP's `proc_lib:init_ack/1`). If the starter has ended
+    /// or no longer waits, the value is dropped.
     pub fn ok(mut self, value: T) {
         if let Some(answer) = self.answer.take() {
             answer.give(Ok(value));

@@ -18,13 +18,53 @@ use super::GenServer;
 use super::next::{Next, Reply};
 use crate::r#gen::behaviour::{Behaviour, Work};
 use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of, open_remote};
-use crate::r#gen::{Caller, ReplyTo, Unanswered, name};
+use crate::r#gen::{Caller, ReplyTo, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
+///
+/// ```
+/// use fika::gen_server::{self, Call, Caller, GenServer, HandleCall, Init, Next, Reply};
+/// use fika::prelude::*;
+///
+/// #[message]
+/// struct Take(u64);
+///
+/// struct Stock(u64);
+///
+/// impl GenServer for Stock {
+///     type Args = u64;
+///     type Receives = (Call<Take>,);
+///
+///     async fn init(pieces: u64) -> Init<Self> {
+///         Init::ok(Stock(pieces))
+///     }
+/// }
+///
+/// /// Returns how many pieces there were to take. An empty stock ends.
+/// impl HandleCall<Take> for Stock {
+///     type Reply = u64;
+///
+///     async fn handle_call(&mut self, Take(n): Take, _: &mut Caller<'_, u64>) -> Reply<u64> {
+///         let taken = n.min(self.0);
+///         self.0 -= taken;
+///         let next = if self.0 == 0 { Next::stop(ExitReason::Normal) } else { Next::go_on() };
+///         Reply::now(taken).then(next)
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let stock = gen_server::start::<Stock>(Start::new(), 10).await?;
+///     assert_eq!(stock.call(Take(7)).await?, 7);
+///     assert_eq!(stock.call(Take(7)).await?, 3);
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the request `{R}`",
-    note = "a server handles a request by `impl HandleCall<{R}>`, and lists `Call<{R}>` in its \
-            `Receives`"
+    note = "a server handles a request by a function with `#[call]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCall<{R}>`, and \
+            `Call<{R}>` in its `Receives`"
 )]
 pub trait HandleCall<R: Message>: GenServer {
     /// The type of the reply.
@@ -39,24 +79,128 @@ pub trait HandleCall<R: Message>: GenServer {
 }
 
 /// Handles the requests of type `R` that get no reply (OTP's `handle_cast/2`).
+///
+/// ```
+/// use fika::gen_server::{HandleCast, Next};
+/// # use fika::gen_server::{Cast, GenServer, Init};
+/// use fika::prelude::*;
+///
+/// #[message]
+/// struct Set(u64);
+///
+/// struct Cell(u64);
+/// # impl GenServer for Cell {
+/// #     type Args = ();
+/// #     type Receives = (Cast<Set>,);
+/// #     async fn init(_: ()) -> Init<Self> { Init::ok(Cell(0)) }
+/// # }
+///
+/// impl HandleCast<Set> for Cell {
+///     async fn handle_cast(&mut self, Set(value): Set) -> Next {
+///         self.0 = value;
+///         Next::go_on()
+///     }
+/// }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let cell = fika::gen_server::start_link::<Cell>(Start::new(), ()).await?;
+/// # cell.cast(Set(7));
+/// # assert_eq!(fika::sys::with_state(&cell, |cell| cell.0).await?, 7);
+/// # Ok(())
+/// # }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no handler for the cast `{R}`",
-    note = "a server handles a cast by `impl HandleCast<{R}>`, and lists `Cast<{R}>` in its \
-            `Receives`"
+    note = "a server handles a cast by a function with `#[cast]` in its block with \
+            `#[gen_server]`, which the client calls by its name; or by `impl HandleCast<{R}>`, and \
+            `Cast<{R}>` in its `Receives`"
 )]
 pub trait HandleCast<R: Message>: GenServer {
     /// Handles one request.
     fn handle_cast(&mut self, request: R) -> impl Future<Output = Next> + Send;
 }
 
-/// Handles the messages of type `M` that were sent without `call` and `cast`, such as a `Down` (OTP's
-/// `handle_info/2`).
+/// Handles the messages of type `M` that were sent without `call` and `cast`, such as a `Down`, an
+/// `Exit` or a `NodeDown` (OTP's `handle_info/2`).
+///
+/// ```
+/// use fika::gen_server::{HandleInfo, Next};
+/// # use fika::gen_server::{GenServer, Info, Init};
+/// use fika::prelude::*;
+///
+/// /// Ends with the process that it watches.
+/// struct Watcher;
+/// # impl GenServer for Watcher {
+/// #     type Args = Pid;
+/// #     type Receives = (Info<Down>,);
+/// #     async fn init(pid: Pid) -> Init<Self> { monitor(pid); Init::ok(Watcher) }
+/// # }
+///
+/// impl HandleInfo<Down> for Watcher {
+///     async fn handle_info(&mut self, down: Down) -> Next {
+///         Next::stop(down.reason)
+///     }
+/// }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let pid = spawn(std::future::pending::<()>());
+/// # let (watcher, _) = fika::gen_server::start_monitor::<Watcher>(Start::new(), pid).await?;
+/// # exit_process(pid, ExitReason::Shutdown);
+/// # receive! { Down { reason, .. } => assert_eq!(reason, ExitReason::Shutdown) }
+/// # drop(watcher);
+/// # Ok(())
+/// # }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no handler for the message `{M}`",
+    note = "a server handles a message by a function with `#[info]` in its block with \
+            `#[gen_server]`; or by `impl HandleInfo<{M}>`, and `Info<{M}>` in its `Receives`"
+)]
 pub trait HandleInfo<M: Message>: GenServer {
     /// Handles one message.
     fn handle_info(&mut self, message: M) -> impl Future<Output = Next> + Send;
 }
 
 /// Does work that a callback has put off by [`Next::proceed`] (OTP's `handle_continue/2`).
+///
+/// ```
+/// use fika::gen_server::{self, Continue, GenServer, HandleContinue, Init, Next};
+/// use fika::prelude::*;
+///
+/// struct Cache(Vec<u64>);
+///
+/// /// The work of filling the cache, which takes its time.
+/// struct Fill;
+///
+/// impl GenServer for Cache {
+///     type Args = ();
+///     type Receives = (Continue<Fill>,);
+///
+///     // The start does not wait for the work. No request is handled before it.
+///     async fn init((): ()) -> Init<Self> {
+///         Init::ok(Cache(Vec::new())).then(Next::proceed(Fill))
+///     }
+/// }
+///
+/// impl HandleContinue<Fill> for Cache {
+///     async fn handle_continue(&mut self, Fill: Fill) -> Next {
+///         self.0 = (0..1000).collect();
+///         Next::go_on()
+///     }
+/// }
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let cache = gen_server::start_link::<Cache>(Start::new(), ()).await?;
+///     assert_eq!(fika::sys::with_state(&cache, |cache| cache.0.len()).await?, 1000);
+///     Ok(())
+/// }
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no `handle_continue` for a `{M}`",
+    note = "write it in the block with `#[gen_server]`; or write `impl HandleContinue<{M}>`, and \
+            `Continue<{M}>` in the server's `Receives`"
+)]
 pub trait HandleContinue<M: Send + 'static>: GenServer {
     /// Does the work.
     fn handle_continue(&mut self, value: M) -> impl Future<Output = Next> + Send;
@@ -75,11 +219,35 @@ pub struct Cast<R>(PhantomData<fn() -> R>);
 pub struct Info<M>(PhantomData<fn() -> M>);
 
 /// In a server's list: values of type `M` of [`Next::proceed`], by [`HandleContinue`].
+///
+/// ```
+/// use fika::gen_server::{Continue, Next};
+/// # use fika::gen_server::{GenServer, HandleContinue, Init};
+/// # struct Cache;
+/// struct Fill;
+///
+/// impl GenServer for Cache {
+///     type Args = ();
+///     type Receives = (Continue<Fill>,);
+///
+///     async fn init((): ()) -> Init<Self> {
+///         Init::ok(Cache).then(Next::proceed(Fill))
+///     }
+/// }
+/// # impl HandleContinue<Fill> for Cache {
+/// #     async fn handle_continue(&mut self, Fill: Fill) -> Next { Next::go_on() }
+/// # }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # fika::gen_server::start_link::<Cache>(Default::default(), ()).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Continue<M>(PhantomData<fn() -> M>);
 
-/// The list of the messages that a server receives: a tuple of [`Call`], [`Cast`], [`Info`] and
-/// [`Continue`].
+/// The list of the messages that a server receives: a tuple of up to 16 of [`Call`], [`Cast`],
+/// [`Info`] and [`Continue`]. A longer list is a tuple of tuples.
 pub trait Receives<S>: Send + 'static {
     /// Returns whether the list has the message's type.
     #[doc(hidden)]
@@ -89,13 +257,13 @@ pub trait Receives<S>: Send + 'static {
     #[doc(hidden)]
     fn describe(message: &Envelope) -> Kind;
 
-    /// Handles a message whose type is in the list.
+    /// Handles a message. Returns a message whose type is not in the list.
     #[doc(hidden)]
     fn handle(
         server: &mut S,
         message: Envelope,
         behaviour: &Arc<Behaviour>,
-    ) -> impl Future<Output = Handled> + Send;
+    ) -> impl Future<Output = Result<Handled, Envelope>> + Send;
 }
 
 /// The result of a handler: what the server does next, whether it has replied, and a request that
@@ -110,6 +278,13 @@ pub struct Handled {
 impl From<Next> for Handled {
     fn from(next: Next) -> Handled {
         Handled { next, replied: false, unanswered: None }
+    }
+}
+
+impl Handled {
+    /// Of a message that was dropped since it did not decode.
+    fn gone() -> Handled {
+        Next::go_on().into()
     }
 }
 
@@ -152,17 +327,21 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let (from, request) = if message.is::<LocalCall<R, S::Reply>>() {
-            let Some(call) = open::<LocalCall<R, S::Reply>>(message) else {
-                return Next::go_on().into();
-            };
-            call.take()
-        } else {
-            let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open_remote(message) else {
-                return Next::go_on().into();
-            };
-            (ReplyTo::there(head.caller, head.proxy), request)
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        let (from, request) = match message.downcast::<LocalCall<R, S::Reply>>() {
+            Ok(call) => call.body.take(),
+            Err(message) if message.is::<RemoteCall<R, S::Reply>>() => {
+                let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open_remote(message)
+                else {
+                    return Ok(Handled::gone());
+                };
+                (ReplyTo::there(head.caller, head.proxy), request)
+            }
+            Err(message) => return Err(message),
         };
         behaviour.begins(const { &Work { callback: "handle_call", request: name::<R> } });
         let mut caller = Caller { from: Some(from), server: behaviour };
@@ -175,10 +354,11 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
             }
             // The caller gets the exit reason after the server has ended.
             (None, Some(from)) if handled.next.stops() => handled.unanswered = Some(Box::new(from)),
-            (None, Some(from)) => from.refuse(Unanswered::Dropped),
+            // The drop tells the caller that there is no reply.
+            (None, Some(from)) => drop(from),
             (_, None) => {}
         }
-        handled
+        Ok(handled)
     }
 }
 
@@ -193,10 +373,17 @@ impl<S: HandleCast<R>, R: Message> Receives<S> for Cast<R> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(CastMessage(request)) = open(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<CastMessage<R>>() {
+            return Err(message);
+        }
+        let Some(CastMessage(request)) = open(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_cast", request: name::<R> } });
-        server.handle_cast(request).await.into()
+        Ok(server.handle_cast(request).await.into())
     }
 }
 
@@ -211,10 +398,17 @@ impl<S: HandleInfo<M>, M: Message> Receives<S> for Info<M> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(message) = open::<M>(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<M>() {
+            return Err(message);
+        }
+        let Some(message) = open::<M>(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_info", request: name::<M> } });
-        server.handle_info(message).await.into()
+        Ok(server.handle_info(message).await.into())
     }
 }
 
@@ -229,10 +423,17 @@ impl<S: HandleContinue<M>, M: Send + 'static> Receives<S> for Continue<M> {
     }
 
     #[inline]
-    async fn handle(server: &mut S, message: Envelope, behaviour: &Arc<Behaviour>) -> Handled {
-        let Some(ContinueMessage(value)) = open(message) else { return Next::go_on().into() };
+    async fn handle(
+        server: &mut S,
+        message: Envelope,
+        behaviour: &Arc<Behaviour>,
+    ) -> Result<Handled, Envelope> {
+        if !message.is::<ContinueMessage<M>>() {
+            return Err(message);
+        }
+        let Some(ContinueMessage(value)) = open(message) else { return Ok(Handled::gone()) };
         behaviour.begins(const { &Work { callback: "handle_continue", request: type_name::<M> } });
-        server.handle_continue(value).await.into()
+        Ok(server.handle_continue(value).await.into())
     }
 }
 
@@ -277,12 +478,15 @@ macro_rules! lists {
             }
 
             #[inline]
-            async fn handle(_server: &mut S, message: Envelope, _behaviour: &Arc<Behaviour>) -> Handled {
+            async fn handle(
+                _server: &mut S,
+                message: Envelope,
+                _behaviour: &Arc<Behaviour>,
+            ) -> Result<Handled, Envelope> {
                 $(if $kind::takes(&message) {
                     return $kind::handle(_server, message, _behaviour).await;
                 })*
-                drop(message);
-                Next::go_on().into()
+                Err(message)
             }
         }
     )*};

@@ -6,7 +6,18 @@ use fika_runtime::{Message, NodeName, Time, self_node};
 
 use super::{HandleCall, HandleCast, RequestId, ServerRef};
 
-/// The result of [`multi_call`]: each node is in one of the two lists.
+/// The result of [`multi_call`]: each node is in one of the two lists (OTP's `{Replies,
+/// BadNodes}`).
+///
+/// ```
+/// use fika::gen_server::MultiCall;
+///
+/// fn report(counts: &MultiCall<u64>) {
+///     let sum: u64 = counts.replies.iter().map(|(_, count)| count).sum();
+///     println!("{sum} on {} nodes; no reply from {:?}", counts.replies.len(), counts.bad_nodes);
+/// }
+/// # report(&MultiCall { replies: Vec::new(), bad_nodes: Vec::new() });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct MultiCall<A> {
     /// The replies, with their nodes, in the order of the nodes in the call.
@@ -47,8 +58,11 @@ pub struct MultiCall<A> {
 /// # }
 /// ```
 ///
+/// The node of the caller is asked only if it is in the list.
+///
 /// # Panics
-/// Outside of a process.
+/// Outside of a process. The caller ends with `badarg` if another node is in the list and its own
+/// node has no name.
 pub async fn multi_call<S, R>(
     nodes: &[NodeName],
     name: &str,
@@ -78,6 +92,33 @@ where
 
 /// Sends a request without a reply to the server of this name on each of these nodes (OTP's
 /// `gen_server:abcast/3`). Nodes without such a server, and nodes that can't be reached, are skipped.
+///
+/// ```
+/// use fika::gen_server::abcast;
+/// use fika::prelude::*;
+/// # use fika::gen_server::{Cast, GenServer, HandleCast, Init, Next};
+/// # #[message] #[derive(Clone)] struct Reset;
+/// # struct Counter(u64);
+/// # impl GenServer for Counter {
+/// #     type Args = u64;
+/// #     type Receives = (Cast<Reset>,);
+/// #     async fn init(n: u64) -> Init<Self> { Init::ok(Counter(n)) }
+/// # }
+/// # impl HandleCast<Reset> for Counter {
+/// #     async fn handle_cast(&mut self, _: Reset) -> Next { self.0 = 0; Next::go_on() }
+/// # }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let counter = fika::gen_server::start_link::<Counter>(Start::name("counter"), 7).await?;
+/// // To the counter of each connected node, and to that of this node.
+/// let mut all = nodes();
+/// all.push(self_node().name());
+/// abcast::<Counter, _>(&all, "counter", Reset);
+/// # assert_eq!(fika::sys::with_state(&counter, |counter| counter.0).await?, 0);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Panics
 /// Outside of a process. The caller ends with `badarg` if the request can't leave this node.

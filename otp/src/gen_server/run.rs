@@ -14,6 +14,7 @@
 //!    is set, so the callers get the reason.
 
 use std::any::type_name;
+use std::pin::pin;
 use std::time::Duration;
 
 use fika_macros::receive;
@@ -26,7 +27,7 @@ use super::handlers::Kind;
 use super::next::{Init, Next, NoStart, Plan};
 use super::{GenServer, Receives, status};
 use crate::r#gen::behaviour::{self, Listed, Work};
-use crate::r#gen::contain::contained;
+use crate::r#gen::contained::contained;
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{
     InitAck, Start, StartName, address, settle, start_spawned as spawn_started,
@@ -170,23 +171,14 @@ impl<S: GenServer> Server<S> {
                 Ok(reason) => break reason,
                 Err(message) => message,
             };
-            if !S::Receives::takes(&message) {
-                match self.control.order(message, &mut self.state, status) {
-                    Order::Done => {}
-                    Order::Suspend(on) => self.control.suspended = on,
-                    Order::Stop(reason) => break reason,
-                    Order::Unknown(message) => {
-                        report_unexpected(&message);
-                        refuse(message);
-                        next = Next::go_on();
-                    }
-                }
-                continue;
-            }
-            let seen = self.control.is_watched().then(|| self.see(&message));
-            let handled = S::Receives::handle(&mut self.state, message, &self.listed.behaviour);
-            match catch_exit(handled).await {
-                Ok(handled) => {
+            let seen = if self.control.is_watched() { self.see(&message) } else { None };
+            let handled = {
+                let (state, behaviour) = (&mut self.state, &self.listed.behaviour);
+                // Pinned here, since `catch_exit` would move it.
+                catch_exit(pin!(S::Receives::handle(state, message, behaviour))).await
+            };
+            match handled {
+                Ok(Ok(handled)) => {
                     // The report of the server's end shows its last message.
                     if !handled.next.stops() {
                         self.listed.behaviour.rests();
@@ -199,6 +191,16 @@ impl<S: GenServer> Server<S> {
                         unanswered = handled.unanswered;
                     }
                 }
+                Ok(Err(message)) => match self.control.order(message, &mut self.state, status) {
+                    Order::Done => {}
+                    Order::Suspend(on) => self.control.suspended = on,
+                    Order::Stop(reason) => break reason,
+                    Order::Unknown(message) => {
+                        report_unexpected(&message);
+                        refuse(message);
+                        next = Next::go_on();
+                    }
+                },
                 Err(reason) => break reason,
             }
         };
@@ -245,16 +247,19 @@ impl<S: GenServer> Server<S> {
         receive! { message => message }
     }
 
-    /// Notes that a message is handled.
+    /// Notes that a message is handled, if the server lists it.
     #[cold]
-    fn see(&mut self, message: &Envelope) -> Kind {
+    fn see(&mut self, message: &Envelope) -> Option<Kind> {
+        if !S::Receives::takes(message) {
+            return None;
+        }
         let kind = S::Receives::describe(message);
         self.control.event(|| Event::In {
             callback: kind.callback.to_owned(),
             message: kind.request.to_owned(),
             from: kind.caller,
         });
-        kind
+        Some(kind)
     }
 
     /// Notes what a callback has done.
@@ -302,8 +307,8 @@ fn report_unexpected(message: &Envelope) {
     rate.0.line(node.env().now(), |left_out| {
         let message = fika_runtime::printable(message.type_name());
         report!(
-            warn, %pid, message = %message, left_out,
-            "a server dropped a message that it does not list"
+            warn, %pid, message_type = %message, left_out,
+            "a server dropped a message for which it has no handler"
         );
     });
 }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 
 use fika_runtime::Time;
 
-use super::children::Key;
+use super::children::{Children, Key, State};
 
 /// An action that a supervisor takes at a later time. It is stale if the child's token has changed.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -16,6 +16,19 @@ pub(super) enum Due {
     Restart(Key, u64),
     /// Stop waiting for a start, when the supervisor ends.
     LeaveStart(Key),
+}
+
+impl Due {
+    /// Returns whether the action has become void, since the child has changed.
+    pub(super) fn is_stale(&self, children: &Children) -> bool {
+        let (Due::Kill(key, _) | Due::Restart(key, _) | Due::LeaveStart(key)) = self;
+        match (self, children.state(*key)) {
+            (Due::Kill(_, token), Some(State::Ending(_, ending))) => ending.token != *token,
+            (Due::Restart(_, token), Some(State::Restarting { token: now })) => now != token,
+            (Due::LeaveStart(_), Some(State::Starting { .. })) => false,
+            _ => true,
+        }
+    }
 }
 
 /// The actions to take, the earliest first. A stale action stays until its time, or until there
@@ -59,7 +72,26 @@ impl Agenda {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
+
+    /// Actions are taken in the order of their times, and none before its time.
+    #[test]
+    fn an_action_is_taken_when_it_is_due() {
+        let at = |ms| Time::new(Duration::from_millis(ms));
+        let mut agenda = Agenda::default();
+        agenda.add(at(20), Due::Kill(1, 1));
+        agenda.add(at(10), Due::LeaveStart(2));
+        agenda.add(at(20), Due::Restart(3, 1));
+        assert_eq!(agenda.next(), Some(at(10)));
+        assert_eq!(agenda.take(at(9)), None);
+        assert_eq!(agenda.take(at(10)), Some(Due::LeaveStart(2)));
+        assert_eq!(agenda.take(at(10)), None);
+        assert_eq!(agenda.take(at(25)), Some(Due::Kill(1, 1)));
+        assert_eq!(agenda.take(at(25)), Some(Due::Restart(3, 1)));
+        assert_eq!((agenda.take(at(25)), agenda.next()), (None, None));
+    }
 
     #[test]
     fn stale_actions_do_not_pile_up() {

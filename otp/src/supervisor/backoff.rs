@@ -9,15 +9,18 @@ use std::time::Duration;
 use fika_runtime::Time;
 
 /// Pauses before the restarts of a child. Each failure doubles the pause, up to the longest one.
+/// During a pause, the child is listed as [`Restarting`](super::ChildState::Restarting). OTP has no
+/// equivalent: it restarts a child at once.
 ///
 /// ```
-/// use std::time::Duration;
-/// use fika_otp::supervisor::Backoff;
+/// use fika::prelude::*;
+/// use fika::supervisor::{Backoff, ChildSpec};
+/// # async fn connect() { std::future::pending().await }
 ///
-/// let backoff = Backoff::exponential(Duration::from_millis(100), Duration::from_secs(30))
-///     .jitter(0.5)
-///     .reset_after(Duration::from_secs(60));
-/// # let _ = backoff;
+/// // Pauses of 0.1, 0.2, 0.4 s and so on, up to 30 s, of which up to a half is random.
+/// let pauses = Backoff::exponential(millis(100), secs(30)).jitter(0.5).reset_after(secs(60));
+/// let client = ChildSpec::new("client", || async { spawn_link(connect()) }).backoff(pauses);
+/// # let _ = client;
 /// ```
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[must_use = "it does nothing by itself"]
@@ -36,7 +39,8 @@ impl Backoff {
     }
 
     /// Sets the random part of each pause, from 0 to 1, so that children that fail together are not
-    /// restarted together.
+    /// restarted together. With 0.5, a pause of 10 s becomes one between 5 s and 10 s. A smaller or
+    /// larger part counts as 0 or 1.
     pub fn jitter(mut self, part: f64) -> Backoff {
         self.jitter = part.clamp(0.0, 1.0);
         self

@@ -11,6 +11,22 @@ use super::flags::SpecError;
 use crate::r#gen::{CallError, StartError};
 
 /// The child that a request is about.
+///
+/// ```
+/// use fika::supervisor::{ChildError, ChildRef};
+/// # use fika::prelude::*;
+/// # use fika::supervisor::{self, SupFlags};
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), []).await?;
+/// match top.delete_child("cache").await {
+///     Err(ChildError::NotFound { child: ChildRef::Id(id) }) => assert_eq!(id, "cache"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub enum ChildRef {
     /// By its id.
@@ -35,6 +51,23 @@ impl fmt::Display for ChildRef {
 }
 
 /// The reason why a supervisor did not perform a request about a child. Its text names the child.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildError, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let child = || ChildSpec::new("a", || async { spawn_link(serve()) });
+/// let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [child()]).await?;
+/// match top.start_child(child()).await {
+///     Err(ChildError::AlreadyStarted { pid, .. }) => println!("it is {pid}"),
+///     other => panic!("{other:?}"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::ChildError")]
 #[non_exhaustive]

@@ -6,11 +6,9 @@ use std::ops::{Bound, RangeBounds};
 
 use fika_runtime::{ExitReason, Pid, Reference};
 
-use super::agenda::Due;
 use super::backoff::Failures;
 use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType};
-use super::starter::Starter;
-use crate::r#gen::contain::drop_contained;
+use super::starter::StartFn;
 
 /// The number of a child. Later children have larger numbers, and a number is never used again.
 pub(super) type Key = u64;
@@ -18,14 +16,14 @@ pub(super) type Key = u64;
 pub(super) struct Child {
     pub(super) id: Option<ChildId>,
     /// `None` while the child is being started, and for a temporary child after its start.
-    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) start: Option<StartFn>,
     pub(super) opts: ChildOpts,
     pub(super) failures: Option<Box<Failures>>,
     pub(super) restarts: u64,
     /// Its last process.
     last: Option<Pid>,
-    /// Whether the end of its last process is to be handled after a plan.
-    pub(super) unhandled: bool,
+    /// Its last process and exit reason, while its end waits for the end of a plan.
+    pub(super) unhandled: Option<Box<(Pid, ExitReason)>>,
     state: State,
 }
 
@@ -72,12 +70,7 @@ pub(super) struct Children {
 
 impl Children {
     /// Adds a child that does not run.
-    pub(super) fn add(
-        &mut self,
-        id: Option<ChildId>,
-        start: Box<dyn Starter>,
-        opts: ChildOpts,
-    ) -> Key {
+    pub(super) fn add(&mut self, id: Option<ChildId>, start: StartFn, opts: ChildOpts) -> Key {
         let key = self.next;
         self.next += 1;
         if let Some(id) = &id {
@@ -87,7 +80,7 @@ impl Children {
         *self.of_kind(opts.kind) += 1;
         let failures = opts.backoff.map(|backoff| Box::new(Failures::new(backoff)));
         let start = Some(start);
-        let (restarts, last, unhandled, state) = (0, None, false, State::Stopped);
+        let (restarts, last, unhandled, state) = (0, None, None, State::Stopped);
         let child = Child { id, start, opts, failures, restarts, last, unhandled, state };
         self.children.insert(key, child);
         key
@@ -108,7 +101,6 @@ impl Children {
         }
         self.count.specs -= 1;
         *self.of_kind(child.opts.kind) -= 1;
-        drop_contained(child);
     }
 
     /// Sets the state, and updates the maps and the counts. Returns the old state.
@@ -150,7 +142,7 @@ impl Children {
             let runs = |state: &State| usize::from(!matches!(state, State::Stopped));
             self.significant = self.significant + runs(&state) - runs(&child.state);
         }
-        child.unhandled = false;
+        child.unhandled = None;
         Some(std::mem::replace(&mut child.state, state))
     }
 
@@ -172,17 +164,6 @@ impl Children {
         match &mut self.children.get_mut(&key)?.state {
             State::Ending(_, ending) => Some(ending),
             _ => None,
-        }
-    }
-
-    /// Returns whether an action has become void, since the child has changed.
-    pub(super) fn is_stale(&self, due: &Due) -> bool {
-        let (Due::Kill(key, _) | Due::Restart(key, _) | Due::LeaveStart(key)) = due;
-        match (due, self.state(*key)) {
-            (Due::Kill(_, token), Some(State::Ending(_, ending))) => ending.token != *token,
-            (Due::Restart(_, token), Some(State::Restarting { token: now })) => now != token,
-            (Due::LeaveStart(_), Some(State::Starting { .. })) => false,
-            _ => true,
         }
     }
 
@@ -226,14 +207,6 @@ impl Children {
     /// Lists the children, the newest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
         self.children.values().rev().map(Child::info).collect()
-    }
-}
-
-/// The start functions belong to the program. Two destructors that panic in one drop would end the
-/// program, so each is dropped on its own.
-impl Drop for Children {
-    fn drop(&mut self) {
-        std::mem::take(&mut self.children).into_values().for_each(drop_contained);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::child_error::ChildError;
 use super::child_spec::{ChildId, ChildOpts};
-use super::starter::{Started, Starter};
+use super::starter::{StartFn, Started};
 use crate::r#gen::ReplyTo;
 
 pub(super) type StartReply = Result<Started, ChildError>;
@@ -11,7 +11,7 @@ pub(super) type EndReply = Result<(), ChildError>;
 /// A child to add.
 pub(super) struct NewChild {
     pub(super) id: Option<ChildId>,
-    pub(super) start: Box<dyn Starter>,
+    pub(super) start: StartFn,
     pub(super) opts: ChildOpts,
 }
 

@@ -52,6 +52,19 @@ impl Engine {
     /// Performs a request about a child, or keeps it until the child has started or ended.
     fn act(&mut self, key: Key, target: ChildRef, command: Command) {
         let restart = self.children.get(key).map(|child| child.opts.restart);
+        if let Some(pid) = self.waiting_end(key) {
+            // As in OTP, the child counts as running until the supervisor handles its end.
+            return match command {
+                Command::Terminate(reply) => {
+                    self.absorb_ends(&[key]);
+                    reply.reply(Ok(()));
+                }
+                Command::Start(_, reply) => {
+                    reply.reply(Err(ChildError::AlreadyStarted { child: target, pid }));
+                }
+                command => command.fail(ChildError::Running { child: target, pid }),
+            };
+        }
         match (self.children.state(key), command) {
             (Some(State::Starting { .. } | State::Ending(..)), command) => {
                 self.queues.entry(key).or_default().push_back((target, command));
@@ -100,7 +113,7 @@ impl Engine {
             if !stopped && self.is_ending() {
                 return;
             }
-            let handled = self.children.get(key).is_none_or(|child| !child.unhandled);
+            let handled = self.waiting_end(key).is_none();
             let Some(queue) = self.queues.get_mut(&key) else { return };
             let Some((target, command)) = queue.pop_front() else {
                 self.queues.remove(&key);

@@ -160,6 +160,15 @@ mod tests {
         ExitReason::Error("it failed".into())
     }
 
+    /// `{shutdown, _}` with a term of a type that this program does not have. A term of a type of
+    /// its own could not be made here: see the dependencies for tests in `Cargo.toml`.
+    fn shutdown_with() -> ExitReason {
+        let (tag, fingerprint, nodes, value, text) = (b'T', 0, 0, 0, 0);
+        let encoded = [1, tag, fingerprint, nodes, value, text];
+        let term = fika_runtime::message::decode_postcard(&encoded);
+        ExitReason::ShutdownWith(term.expect("the wire form of a term"))
+    }
+
     /// SUP-9: a child that ends is restarted, kept or removed by its restart type and exit reason.
     #[test]
     fn after_an_end_the_restart_type_decides() {
@@ -168,10 +177,12 @@ mod tests {
         let cases = [
             (Permanent, ExitReason::Normal, Again),
             (Permanent, ExitReason::Shutdown, Again),
+            (Permanent, shutdown_with(), Again),
             (Permanent, ExitReason::Killed, Again),
             (Permanent, other(), Again),
             (Transient, ExitReason::Normal, Keep),
             (Transient, ExitReason::Shutdown, Keep),
+            (Transient, shutdown_with(), Keep),
             (Transient, ExitReason::Killed, Again),
             (Transient, ExitReason::Noconnection, Again),
             (Transient, ExitReason::Noproc, Again),
@@ -264,9 +275,11 @@ mod tests {
             (Shutdown::BrutalKill, Permanent, ExitReason::Shutdown, false),
             (Shutdown::BrutalKill, Transient, ExitReason::Normal, true),
             (timeout, Permanent, ExitReason::Shutdown, true),
+            (timeout, Permanent, shutdown_with(), false),
             (timeout, Permanent, ExitReason::Normal, false),
             (timeout, Permanent, ExitReason::Killed, false),
             (timeout, Temporary, ExitReason::Normal, true),
+            (timeout, Temporary, shutdown_with(), true),
             (timeout, Temporary, ExitReason::Killed, false),
             (Shutdown::Infinity, Permanent, ExitReason::Shutdown, true),
             (Shutdown::Infinity, Transient, other(), false),

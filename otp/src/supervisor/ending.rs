@@ -9,6 +9,8 @@ use super::decide::{self, Fate};
 use super::engine::Engine;
 use super::plan::{Deferred, End};
 use super::report;
+use super::starting::words_for;
+use crate::r#gen::behaviour::Verdict;
 
 /// How many exit signals of unknown processes are kept while children are being started. A start
 /// may last for any time, and any process may send such signals.
@@ -43,7 +45,7 @@ impl Engine {
                 exit_process(pid, ExitReason::Shutdown);
                 self.agenda.add(self.now() + limit, Due::Kill(key, token));
                 let children = &self.children;
-                self.agenda.tidy(|due| children.is_stale(due));
+                self.agenda.tidy(|due| due.is_stale(children));
             }
         }
     }
@@ -126,13 +128,14 @@ impl Engine {
             if !plan.ends()
                 && let Some(child) = self.children.get_mut(key)
             {
-                child.unhandled = true;
-                self.deferred.push_back(Deferred::Ended(key, pid, reason));
+                child.unhandled = Some(Box::new((pid, reason)));
+                self.deferred.push_back(Deferred::Ended(key));
             }
             return;
         }
         let Some(child) = self.children.get(key) else { return };
         let (opts, pauses) = (child.opts, child.failures.is_some());
+        let id = child.id.clone().filter(|_| opts.significant);
         if decide::is_reported(opts.restart, &reason) {
             self.report(key, Some(pid), &reason, report::Event::ChildTerminated);
         }
@@ -143,8 +146,37 @@ impl Engine {
         }
         let auto = self.flags.auto_shutdown;
         if decide::shuts_down(auto, opts.significant, self.children.significant()) {
+            self.give_verdict(match reason.is_orderly() {
+                true => Verdict::Done,
+                false => {
+                    let child = words_for(id.as_ref());
+                    Verdict::Failed(format!("{child}, which is significant, ended: {reason}"))
+                }
+            });
             self.begin_end(End::Exit(ExitReason::Shutdown));
         }
+    }
+
+    /// Handles the ends of these children that wait for the end of a plan. A plan or a request ends
+    /// the children now, so their own ends restart nothing. (In OTP, it takes their exit signals out
+    /// of the mailbox.)
+    pub(super) fn absorb_ends(&mut self, keys: &[Key]) {
+        for key in keys {
+            if let Some(end) = self.take_end(*key) {
+                let (pid, reason) = *end;
+                self.has_stopped(*key, pid, &reason);
+            }
+        }
+    }
+
+    /// Takes the end of a child that waits for the end of a plan.
+    pub(super) fn take_end(&mut self, key: Key) -> Option<Box<(Pid, ExitReason)>> {
+        self.children.get_mut(key)?.unhandled.take()
+    }
+
+    /// Returns the process of a child whose end waits for the end of a plan.
+    pub(super) fn waiting_end(&self, key: Key) -> Option<Pid> {
+        self.children.get(key)?.unhandled.as_ref().map(|end| end.0)
     }
 
     /// Takes the actions that are due.

@@ -24,19 +24,19 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use fika_macros::Message;
-use fika_runtime::{ExitReason, Node, Pid, Sleep, Time};
+use fika_runtime::{ExitReason, Name, Node, Pid, Sleep, Time};
 
 use super::agenda::Agenda;
 use super::child_error::ChildRef;
 use super::children::{Children, Key};
-use super::command::{Command, StartReply};
-use super::decide::{Intensity, Occasion};
+use super::command::Command;
+use super::decide::Intensity;
 use super::flags::SupFlags;
 use super::flights::Flights;
 use super::plan::{Deferred, End, Plan};
 use super::report;
+use crate::r#gen::InitAck;
 use crate::r#gen::behaviour::Listed;
-use crate::r#gen::{InitAck, ReplyTo};
 
 /// Asks for another attempt of a restart, after the messages that have come meanwhile (SUP-13).
 #[derive(Message)]
@@ -46,15 +46,11 @@ pub(super) struct Retry {
     pub(super) token: u64,
 }
 
-/// The reason for a start that has not returned, and the caller that waits for it.
-pub(super) struct Launch {
-    pub(super) occasion: Occasion,
-    pub(super) reply: Option<ReplyTo<StartReply>>,
-}
-
 pub(super) struct Engine {
     pub(super) node: Node,
     pub(super) me: Pid,
+    /// Its name on its node, for reports.
+    pub(super) name: Option<Name>,
     pub(super) parent: Pid,
     pub(super) flags: SupFlags,
     /// Whether children have ids. Otherwise, the supervisor is a simple or a dynamic one.
@@ -64,7 +60,6 @@ pub(super) struct Engine {
     pub(super) ack: Option<InitAck<()>>,
     pub(super) children: Children,
     pub(super) flights: Flights,
-    pub(super) launches: BTreeMap<Key, Launch>,
     /// Exit signals from unknown processes while children are being started: a child may end before
     /// its start function returns.
     pub(super) early: HashMap<Pid, ExitReason>,
@@ -86,6 +81,7 @@ impl Engine {
     pub(super) fn new(
         listed: Listed,
         ack: InitAck<()>,
+        name: Option<Name>,
         flags: SupFlags,
         keyed: bool,
         idle: Option<Duration>,
@@ -93,6 +89,7 @@ impl Engine {
         Engine {
             node: fika_runtime::self_node(),
             me: fika_runtime::self_pid(),
+            name,
             parent: ack.starter,
             flags,
             keyed,
@@ -100,7 +97,6 @@ impl Engine {
             ack: Some(ack),
             children: Children::default(),
             flights: Flights::default(),
-            launches: BTreeMap::new(),
             early: HashMap::new(),
             agenda: Agenda::default(),
             alarm: None,
@@ -131,6 +127,11 @@ impl Engine {
         }
     }
 
+    pub(super) fn reporter(&self) -> report::Reporter<'_> {
+        let name = self.name.as_ref();
+        report::Reporter { node: &self.node, supervisor: self.me, name }
+    }
+
     pub(super) fn report(
         &self,
         key: Key,
@@ -139,7 +140,7 @@ impl Engine {
         event: report::Event,
     ) {
         if let Some(child) = self.children.get(key) {
-            report::child(&self.node, self.me, child, pid, reason, event);
+            self.reporter().failed(child, pid, reason, event);
         }
     }
 }

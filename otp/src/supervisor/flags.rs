@@ -10,6 +10,24 @@ use serde::{Deserialize, Serialize};
 use super::child_spec::{ChildId, ChildSpec, Restart};
 
 /// The children that a supervisor restarts when one of them ends (OTP's `strategy`).
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, Strategy, SupFlags};
+/// # async fn accept() { std::future::pending().await }
+/// # async fn sessions() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// // If the table of sessions is lost, the process that uses it is started anew, too.
+/// let children = [
+///     ChildSpec::new("sessions", || async { spawn_link(sessions()) }),
+///     ChildSpec::new("acceptor", || async { spawn_link(accept()) }),
+/// ];
+/// supervisor::start_link(Start::new(), SupFlags::new(Strategy::RestForOne), children).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Strategy {
     /// Only the child that has ended.
@@ -23,7 +41,33 @@ pub enum Strategy {
 }
 
 /// Whether a supervisor ends by itself when its significant children have ended (OTP's
-/// `auto_shutdown`).
+/// `auto_shutdown`). It ends the other children first, and then itself with the reason `shutdown`.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, AutoShutdown, ChildSpec, Restart, SupFlags};
+///
+/// /// The purpose of the tree.
+/// async fn import() {
+///     sleep(millis(1)).await;
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// trap_exit(true);
+/// let import = ChildSpec::new("import", || async { spawn_link(import()) })
+///     .restart(Restart::Transient)
+///     .significant(true);
+/// let flags = SupFlags::one_for_one().auto_shutdown(AutoShutdown::AllSignificant);
+/// let top = supervisor::start_link(Start::new(), flags, [import]).await?;
+/// receive! {
+///     Exit { from, reason } if Some(from) == top.whereis() => {
+///         assert_eq!(reason, ExitReason::Shutdown);
+///     }
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum AutoShutdown {
     /// Significant children are not allowed.
@@ -38,11 +82,22 @@ pub enum AutoShutdown {
 /// How a supervisor treats its children as a group (OTP's `sup_flags()`).
 ///
 /// ```
-/// use std::time::Duration;
-/// use fika_otp::supervisor::{Strategy, SupFlags};
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, AutoShutdown, Strategy, SupFlags};
 ///
-/// let flags = SupFlags::new(Strategy::RestForOne).intensity(3).period(Duration::from_secs(60));
-/// # let _ = flags;
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// // Up to three restarts within a minute. The fourth one is too many.
+/// let flags = SupFlags::one_for_all()
+///     .intensity(3)
+///     .period(secs(60))
+///     .auto_shutdown(AutoShutdown::Never);
+/// assert_eq!(flags, SupFlags::new(Strategy::OneForAll).intensity(3).period(secs(60)));
+/// assert_eq!(SupFlags::one_for_one(), SupFlags::default());
+/// assert_ne!(SupFlags::rest_for_one(), SupFlags::default());
+/// supervisor::start_link(Start::new(), flags, []).await?;
+/// # Ok(())
+/// # }
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "flags do nothing by themselves"]
@@ -54,7 +109,7 @@ pub struct SupFlags {
 }
 
 impl Default for SupFlags {
-    /// `one_for_one`, with one restart within 5 seconds.
+    /// `one_for_one`, with one restart within five seconds, as in OTP.
     fn default() -> SupFlags {
         SupFlags {
             strategy: Strategy::OneForOne,
@@ -66,7 +121,7 @@ impl Default for SupFlags {
 }
 
 impl SupFlags {
-    /// Returns flags with this strategy, which allow one restart within 5 seconds.
+    /// Returns flags with this strategy, which allow one restart within five seconds.
     pub fn new(strategy: Strategy) -> SupFlags {
         SupFlags { strategy, ..SupFlags::default() }
     }
@@ -86,14 +141,16 @@ impl SupFlags {
         SupFlags::new(Strategy::RestForOne)
     }
 
-    /// Sets how many restarts are allowed within the period. One more restart ends the supervisor.
-    /// With zero, the first failure ends it.
+    /// Sets how many restarts are allowed within the period: one, unless this is called. One more
+    /// restart ends the supervisor, with the reason `shutdown`. With zero, the first failure ends
+    /// it.
     pub fn intensity(mut self, restarts: u32) -> SupFlags {
         self.intensity = restarts;
         self
     }
 
-    /// Sets the period in which restarts are counted. It must not be zero.
+    /// Sets the period in which restarts are counted: five seconds, unless this is called. It must
+    /// not be zero: the start fails with [`SpecError::ZeroPeriod`].
     pub fn period(mut self, period: Duration) -> SupFlags {
         self.period = period;
         self
@@ -108,7 +165,22 @@ impl SupFlags {
 
 /// The reason why flags or child specifications were refused (OTP's `{supervisor_data, _}` and
 /// `{start_spec, _}`). It is the term of the exit reason of a supervisor that did not start.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
+///
+/// ```standalone_crate
+/// use fika::gen_server::StartError;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SpecError, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let twice = ["a", "a"].map(|id| ChildSpec::new(id, || async { spawn_link(serve()) }));
+/// let failed = supervisor::start_link(Start::new(), SupFlags::one_for_one(), twice).await;
+/// let Err(StartError::Failed(reason)) = failed else { panic!("it has started") };
+/// assert_eq!(reason.get(), Some(SpecError::DuplicateId("a".into())));
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::SpecError")]
 #[non_exhaustive]
 pub enum SpecError {
@@ -145,10 +217,27 @@ impl fmt::Display for SpecError {
     }
 }
 
+/// The text that an exit reason shows.
+impl fmt::Debug for SpecError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl std::error::Error for SpecError {}
 
 /// Checks flags and child specifications, as a supervisor does when it starts (OTP's
-/// `supervisor:check_childspecs/2`).
+/// `supervisor:check_childspecs/2`). It starts nothing, and can be called outside of a process.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{ChildSpec, SpecError, SupFlags, check_childspecs};
+/// # async fn serve() { std::future::pending().await }
+///
+/// let child = ChildSpec::new("a", || async { spawn_link(serve()) }).significant(true);
+/// let error = check_childspecs(&SupFlags::one_for_one(), &[child]);
+/// assert_eq!(error, Err(SpecError::PermanentSignificant("a".into())));
+/// ```
 ///
 /// # Errors
 /// If the flags are invalid, two children have one id, or a child does not fit the flags.

@@ -1,5 +1,6 @@
-//! The starts that have not returned: futures that the supervisor polls beside its mailbox. Each
-//! has its own waker, so the cost of a wake-up does not depend on the number of starts.
+//! The starts that have not returned: futures that the supervisor polls beside its mailbox. Most of
+//! them return at their first poll. Each other one has its own waker, so the cost of a wake-up does
+//! not depend on the number of starts.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -10,12 +11,17 @@ use fika_runtime::is_receiving;
 use parking_lot::Mutex;
 
 use super::children::Key;
-use super::starter::{Outcome, Starter, Starting};
-use crate::r#gen::contain::drop_contained;
+use super::command::StartReply;
+use super::decide::Occasion;
+use super::starter::{Outcome, StartFn, Starting};
+use crate::r#gen::ReplyTo;
 
-/// The starts that have not returned, by the child. A child has at most one.
+/// The starts that have not returned. A child has at most one.
 #[derive(Default)]
 pub(super) struct Flights {
+    /// The starts that were not polled yet.
+    new: VecDeque<(Key, Launch, Starting)>,
+    /// The starts that wait for something.
     flying: BTreeMap<Key, Flight>,
     /// The starts that are about to be polled.
     batch: VecDeque<Key>,
@@ -28,7 +34,14 @@ pub(super) struct Flights {
     parent: Option<Arc<Waker>>,
 }
 
+/// The reason for a start, and the caller that waits for it.
+pub(super) struct Launch {
+    pub(super) occasion: Occasion,
+    pub(super) reply: Option<ReplyTo<StartReply>>,
+}
+
 struct Flight {
+    launch: Launch,
     future: Starting,
     wakes: Arc<Wakes>,
     waker: Waker,
@@ -69,33 +82,33 @@ impl Wake for Wakes {
 /// A start that has returned, with its function if it is needed again.
 pub(super) struct Landed {
     pub(super) key: Key,
-    pub(super) start: Option<Box<dyn Starter>>,
+    pub(super) launch: Launch,
+    pub(super) start: Option<StartFn>,
     pub(super) outcome: Outcome,
-}
-
-/// The futures belong to the program: see `Children`.
-impl Drop for Flights {
-    fn drop(&mut self) {
-        std::mem::take(&mut self.flying).into_values().for_each(drop_contained);
-    }
 }
 
 impl Flights {
     /// Adds a start. It begins at the next poll.
-    pub(super) fn add(&mut self, key: Key, future: Starting) {
-        let wakes =
-            Arc::new(Wakes { key, listed: AtomicBool::new(true), ready: self.ready.clone() });
-        let waker = Waker::from(wakes.clone());
-        self.flying.insert(key, Flight { future, wakes, waker });
-        self.batch.push_back(key);
+    pub(super) fn add(&mut self, key: Key, launch: Launch, start: Starting) {
+        self.new.push_back((key, launch, start));
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.flying.is_empty()
+        self.new.is_empty() && self.flying.is_empty()
     }
 
     /// Polls the starts that were woken, up to the first that has returned.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
+        while let Some((key, launch, mut future)) = self.new.pop_front() {
+            if !is_receiving() {
+                if let Poll::Ready((start, outcome)) = future.poll(context) {
+                    return Poll::Ready(Landed { key, launch, start, outcome });
+                }
+                self.receiver = is_receiving().then_some(key);
+            }
+            // It is polled again below, to be woken by a waker of its own from now on.
+            self.fly(key, launch, future);
+        }
         if self.flying.is_empty() {
             return Poll::Pending;
         }
@@ -119,13 +132,22 @@ impl Flights {
             let Some(flight) = self.flying.get_mut(&key) else { continue };
             flight.wakes.listed.store(false, Ordering::Release);
             let mut context = Context::from_waker(&flight.waker);
-            if let Poll::Ready((start, outcome)) = flight.future.as_mut().poll(&mut context) {
-                drop_contained(self.flying.remove(&key));
-                return Poll::Ready(Landed { key, start, outcome });
+            if let Poll::Ready((start, outcome)) = flight.future.poll(&mut context)
+                && let Some(Flight { launch, .. }) = self.flying.remove(&key)
+            {
+                return Poll::Ready(Landed { key, launch, start, outcome });
             }
             if is_receiving() {
                 self.receiver = Some(key);
             }
         }
+    }
+
+    fn fly(&mut self, key: Key, launch: Launch, future: Starting) {
+        let wakes =
+            Arc::new(Wakes { key, listed: AtomicBool::new(true), ready: self.ready.clone() });
+        let waker = Waker::from(wakes.clone());
+        self.flying.insert(key, Flight { launch, future, wakes, waker });
+        self.batch.push_back(key);
     }
 }

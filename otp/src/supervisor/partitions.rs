@@ -18,23 +18,35 @@ use super::supervisor_start::start_link_with;
 use super::{DynamicSupervisor, Supervisor};
 use crate::r#gen::{ServerRef, Start, StartError, Via};
 
-/// Several processes of one kind behind one name. A key selects one of them. This spreads the
-/// requests of very many children, which a single dynamic supervisor would handle one after
-/// another.
+/// Several processes of one kind behind one name, on one node. A key selects one of them. This
+/// spreads the requests of very many children, which a single dynamic supervisor would handle one
+/// after another. In Elixir, this is a `PartitionSupervisor`.
 ///
 /// ```
-/// # use fika_runtime::{Node, spawn_link};
-/// # use fika_otp::supervisor::{ChildSpec, Partitions, SupFlags};
-/// # Node::builder().build().unwrap().block_on(async {
-/// let sessions = Partitions::start_link("sessions", 4, SupFlags::one_for_one()).await.unwrap();
+/// use fika::prelude::*;
+/// use fika::supervisor::{ChildSpec, Partitions, SupFlags};
 ///
-/// let worker = || async { spawn_link(std::future::pending::<()>()) };
-/// sessions.get("alice").start_child(ChildSpec::new("session", worker)).await.unwrap();
+/// async fn session() {
+///     receive! { "end" => {} }
+/// }
 ///
-/// // Another process finds them by their name.
-/// let found = Partitions::find("sessions").unwrap();
-/// assert_eq!(found.get("alice").count_children().await.unwrap().active, 1);
-/// # });
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let sessions = Partitions::start_link("sessions", 4, SupFlags::one_for_one()).await?;
+///     let child = ChildSpec::new("session", || async { spawn_link(session()) });
+///     sessions.get("Ada").start_child(child).await?;
+///
+///     // Another process finds them by their name.
+///     let found = Partitions::find("sessions").unwrap();
+///     assert_eq!(found.get("Ada").count_children().await?.active, 1);
+///     let mut active = 0;
+///     for partition in found.iter() {
+///         active += partition.count_children().await?.active;
+///     }
+///     assert_eq!(active, 1);
+///     assert_eq!(found.supervisor().count_children().await?.supervisors, 4);
+///     Ok(())
+/// }
 /// ```
 pub struct Partitions<S = DynamicSupervisor> {
     group: Arc<Group>,
@@ -99,7 +111,7 @@ impl Partitions {
     }
 
     /// Returns the dynamic supervisors that were started with this name on this node, while their
-    /// supervisor runs.
+    /// supervisor runs. Otherwise `None`.
     ///
     /// # Panics
     /// Outside of a process.
@@ -112,7 +124,38 @@ impl Partitions {
 impl<S: 'static> Partitions<S> {
     /// Starts a supervisor with this name, linked to the caller, and below it `count` processes.
     /// The function starts one of them: it gets the options that it must use, and the number of the
-    /// partition.
+    /// partition, from zero.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::supervisor::{ChildType, Partitions};
+    ///
+    /// struct Counter(u64);
+    ///
+    /// #[gen_server]
+    /// impl Counter {
+    ///     async fn init(start: u64) -> Self {
+    ///         Counter(start)
+    ///     }
+    ///
+    ///     #[call]
+    ///     async fn next(&mut self) -> u64 {
+    ///         self.0 += 1;
+    ///         self.0
+    ///     }
+    /// }
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let start = |opts, _| fika::gen_server::start_link::<Counter>(opts, (100,));
+    /// Partitions::start_link_with("counters", 4, ChildType::Worker, start).await?;
+    ///
+    /// let counters = Partitions::<Counter>::find_as("counters").unwrap();
+    /// let counter = CounterClient::from(counters.get("a key"));
+    /// assert_eq!(counter.next().await?, 101);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// If the name is taken, or if one of the processes does not start, for example because of
@@ -164,7 +207,7 @@ impl<S: 'static> Partitions<S> {
     }
 
     /// Returns the processes of another kind that were started with this name on this node, while
-    /// their supervisor runs. The compiler can't check the kind.
+    /// their supervisor runs. Otherwise `None`. The compiler can't check the kind.
     ///
     /// # Panics
     /// Outside of a process.

@@ -50,9 +50,9 @@ impl Engine {
                 None => return,
                 Some(Deferred::Start(child, reply)) => self.start_child(*child, reply),
                 Some(Deferred::Command(target, command)) => self.command(target, command),
-                Some(Deferred::Ended(key, pid, reason)) => {
-                    // The child may have been started again, by another plan.
-                    if self.children.get(key).is_some_and(|child| child.unhandled) {
+                Some(Deferred::Ended(key)) => {
+                    if let Some(end) = self.take_end(key) {
+                        let (pid, reason) = *end;
                         self.ended(key, pid, reason);
                     }
                 }

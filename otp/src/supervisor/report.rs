@@ -2,8 +2,9 @@
 
 use std::fmt::Display;
 
-use fika_runtime::{LogRate, Node, Pid, report};
+use fika_runtime::{Envelope, LogRate, Name, Node, Pid, report};
 
+use super::child_spec::ChildOpts;
 use super::children::Child;
 
 /// An event that is reported.
@@ -30,29 +31,58 @@ impl Event {
 #[derive(Default)]
 struct Reports(LogRate);
 
-/// Reports an event of a child (OTP's `supervisor_report`).
-pub(super) fn child(
-    node: &Node,
-    supervisor: Pid,
-    child: &Child,
-    pid: Option<Pid>,
-    reason: &dyn Display,
-    event: Event,
-) {
-    let rate = node.extension_or_init(Reports::default);
-    rate.0.line(node.env().now(), |left_out| {
-        let id = child.id.as_ref().map(tracing::field::display);
-        let pid = pid.map(tracing::field::display);
-        let (context, restarts) = (event.text(), child.restarts);
-        report!(
-            error, %supervisor, context, id, pid, reason = %reason, restarts, left_out,
-            "a supervisor's child failed"
-        );
-    });
+/// Limits the reports of unexpected messages of a node's supervisors.
+#[derive(Default)]
+struct Unexpected(LogRate);
+
+/// The supervisor of a report.
+pub(super) struct Reporter<'a> {
+    pub(super) node: &'a Node,
+    pub(super) supervisor: Pid,
+    /// Its name on its node.
+    pub(super) name: Option<&'a Name>,
 }
 
-/// Logs that a child was started (OTP's progress report).
-pub(super) fn started(supervisor: Pid, child: &Child, pid: Pid) {
-    let id = child.id.as_ref().map(tracing::field::display);
-    tracing::debug!(%supervisor, id, %pid, "a child was started");
+impl Reporter<'_> {
+    /// Reports an event of a child (OTP's `supervisor_report`).
+    pub(super) fn failed(
+        &self,
+        child: &Child,
+        pid: Option<Pid>,
+        reason: &dyn Display,
+        event: Event,
+    ) {
+        let rate = self.node.extension_or_init(Reports::default);
+        rate.0.line(self.node.env().now(), |left_out| {
+            let (supervisor, name) = (self.supervisor, self.name.map(Name::as_str));
+            let id = child.id.as_ref().map(tracing::field::display);
+            let pid = pid.map(tracing::field::display);
+            let (context, restarts) = (event.text(), child.restarts);
+            let ChildOpts { restart, shutdown, kind, .. } = child.opts;
+            report!(
+                error, %supervisor, name, context, id, pid, reason = %reason, ?restart, ?shutdown,
+                ?kind, restarts, left_out, "a supervisor's child failed"
+            );
+        });
+    }
+
+    /// Reports a message that is not a request (SUP-27).
+    pub(super) fn unexpected(&self, message: &Envelope) {
+        let rate = self.node.extension_or_init(Unexpected::default);
+        rate.0.line(self.node.env().now(), |left_out| {
+            let (supervisor, name) = (self.supervisor, self.name.map(Name::as_str));
+            let message = fika_runtime::printable(message.type_name());
+            report!(
+                warn, %supervisor, name, message_type = %message, left_out,
+                "a supervisor dropped a message that is not a request"
+            );
+        });
+    }
+
+    /// Logs that a child was started (OTP's progress report).
+    pub(super) fn started(&self, child: &Child, pid: Pid) {
+        let (supervisor, name) = (self.supervisor, self.name.map(Name::as_str));
+        let id = child.id.as_ref().map(tracing::field::display);
+        tracing::debug!(%supervisor, name, id, %pid, "a child was started");
+    }
 }

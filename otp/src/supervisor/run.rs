@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Down, Envelope, Exit, ExitReason, LogRate, Message, catch_exit, exit_async, hibernate,
-    is_receiving, open_message, report, self_node, self_pid, sleep, trap_exit, yield_now,
+    Down, Envelope, Exit, ExitReason, Message, catch_exit, exit_async, hibernate, is_receiving,
+    open_message, sleep, trap_exit, yield_now,
 };
 
 use super::child_error::{ChildError, ChildRef};
@@ -21,8 +21,9 @@ use super::plan::End;
 use super::requests::{
     CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren,
 };
-use super::starter::{TemplateFn, Templated};
+use super::starter::{TemplateFn, Templated, start_fn};
 use crate::r#gen::behaviour::{Listed, Work};
+use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{StartName, settle};
 use crate::r#gen::wire::{LocalCall, RemoteCall, open_remote};
 use crate::r#gen::{InitAck, ReplyTo, StartError};
@@ -47,7 +48,7 @@ pub(super) type Opened = Option<(NewChild, ReplyTo<StartReply>)>;
 pub(super) fn opener<A: Message + Clone>(template: TemplateFn<A>, opts: ChildOpts) -> Opener {
     Box::new(move |message| {
         Ok(open::<A, StartReply>(message)?.map(|(args, reply)| {
-            let start = Box::new(Templated { template: template.clone(), args });
+            let start = start_fn(Templated { template: template.clone(), args });
             (NewChild { id: None, start, opts }, reply)
         }))
     })
@@ -68,13 +69,18 @@ pub(super) async fn run(
         Ok(setup) => setup,
         Err(error) => return fail(ack, name.as_ref(), listed, error).await,
     };
-    let mut engine = Engine::new(listed, ack, setup.flags, setup.keyed, idle);
+    let local = match &name {
+        Some(StartName::Local(name)) => Some(name.clone()),
+        Some(StartName::Via(_)) | None => None,
+    };
+    let mut engine = Engine::new(listed, ack, local, setup.flags, setup.keyed, idle);
     for child in setup.children {
         engine.children.add(child.id, child.start, child.opts);
     }
     engine.proceed();
     match engine.serve(setup.opener).await {
         End::Exit(reason) => {
+            report_end(&engine.listed, &reason, None).await;
             // Unanswered requests are dropped while the exit reason is set, so their callers get
             // it.
             let _kept = engine;
@@ -99,8 +105,16 @@ async fn fail(ack: InitAck<()>, name: Option<&StartName>, listed: Listed, error:
         StartError::Failed(reason) => reason.clone(),
         _ => ExitReason::Shutdown,
     };
+    report_end(&listed, &reason, listed.behaviour.now().0).await;
     drop(listed);
     ack.fail(error, reason).await
+}
+
+/// Reports the end of the supervisor if it ends by an error (PL-6).
+async fn report_end(listed: &Listed, reason: &ExitReason, last: Option<&'static Work>) {
+    if !reason.is_orderly() {
+        report_crash(&listed.behaviour, reason, None, last).await;
+    }
 }
 
 /// After this many starts, the supervisor yields to other processes.
@@ -220,7 +234,7 @@ impl Engine {
                     self.proceed();
                 }
                 Order::Unknown(message) => {
-                    report_unexpected(&message);
+                    self.reporter().unexpected(&message);
                     sys::refuse(message);
                 }
             }
@@ -341,20 +355,4 @@ fn status(engine: &Engine, parent: Option<fika_runtime::Pid>, suspended: bool) -
     let state = format!("{:?}, {specs} children, {active} of them run", engine.flags.strategy);
     let module = std::any::type_name::<super::Supervisor>().to_owned();
     Status { module, parent, suspended, state, log: Vec::new() }
-}
-
-/// Limits the reports of unexpected messages of a node's supervisors.
-#[derive(Default)]
-struct Unexpected(LogRate);
-
-fn report_unexpected(message: &Envelope) {
-    let (node, pid) = (self_node(), self_pid());
-    let rate = node.extension_or_init(Unexpected::default);
-    rate.0.line(node.env().now(), |left_out| {
-        let message = fika_runtime::printable(message.type_name());
-        report!(
-            warn, %pid, message = %message, left_out,
-            "a supervisor dropped a message that is not a request"
-        );
-    });
 }

@@ -1,9 +1,10 @@
 //! The functions that start children: their results, and how a supervisor keeps them.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 
 use fika_macros::Message;
 use fika_runtime::{
@@ -11,10 +12,28 @@ use fika_runtime::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::r#gen::contained::{Contained, contained};
 use crate::r#gen::server_ref::Address;
-use crate::r#gen::{ServerRef, StartError, behaviour, contain};
+use crate::r#gen::{ServerRef, StartError, behaviour};
 
-/// A child that was started.
+/// A child that was started (OTP's `{ok, Child, Info}`).
+///
+/// ```standalone_crate
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), []).await?;
+/// // The start function also returns the port of the server.
+/// let server = ChildSpec::new("web", || async { (spawn_link(serve()), 8080_u16) });
+/// let started = top.start_child(server).await?;
+/// assert!(started.pid().is_some());
+/// assert_eq!(started.info::<u16>(), Some(8080));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::Started")]
 pub struct Started {
@@ -40,11 +59,34 @@ impl Started {
     }
 }
 
-/// The result of a function that starts a child: the pid or the [`ServerRef`] of a process, also in
-/// a pair with extra information; or a `Result` of them.
+/// The result of a function that starts a child: the pid, the [`ServerRef`] or the client of a
+/// process, also in a pair with extra information; or a `Result` of them.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{ChildSpec, IntoStarted, Started};
+/// use fika::gen_server::StartError;
+/// # async fn serve() { std::future::pending().await }
+///
+/// /// What a start function of this program returns.
+/// struct Worker {
+///     pid: Pid,
+/// }
+///
+/// impl IntoStarted for Worker {
+///     fn into_started(self) -> Result<Started, StartError> {
+///         self.pid.into_started()
+///     }
+/// }
+///
+/// let child = ChildSpec::new("a", || async { Worker { pid: spawn_link(serve()) } });
+/// # let _ = child;
+/// ```
 #[diagnostic::on_unimplemented(
     message = "a function that starts a child can't return a `{Self}`",
-    note = "it returns the `Pid` or the `ServerRef` of the process, or a `Result` of them"
+    note = "it returns the `Pid`, the `ServerRef` or the client of the process that it has started, or a \
+            `Result` of them",
+    note = "to run an `async fn work()` as a child, write `ChildSpec::process(id, work)`"
 )]
 pub trait IntoStarted {
     /// Converts it.
@@ -123,11 +165,37 @@ impl From<SpawnError> for StartError {
     }
 }
 
-/// The future of a start. It returns the function, to be used again.
-pub(super) type Starting =
-    Pin<Box<dyn Future<Output = (Option<Box<dyn Starter>>, Outcome)> + Send>>;
+/// The future of a start. It returns the function if it has it, to be used again.
+type StartFuture = Pin<Box<dyn Future<Output = (Option<StartFn>, Outcome)> + Send>>;
+
+/// A start that has not returned.
+pub(super) struct Starting {
+    /// Dropped by the supervisor if it ends first.
+    future: Contained<StartFuture>,
+    /// The function, if it is needed again and the future does not have it.
+    function: Option<StartFn>,
+}
+
+impl Starting {
+    fn new(future: StartFuture, function: Option<StartFn>) -> Starting {
+        Starting { future: Contained::new(future), function }
+    }
+
+    /// Returns the function, if it is needed again, and the outcome.
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Option<StartFn>, Outcome)> {
+        let returned = self.future.get_mut().as_mut().poll(context);
+        returned.map(|(function, outcome)| (function.or_else(|| self.function.take()), outcome))
+    }
+}
 
 pub(super) type Outcome = Result<Started, StartError>;
+
+/// A function that starts a child, as a supervisor keeps it.
+pub(super) type StartFn = Contained<Box<dyn Starter>>;
+
+pub(super) fn start_fn(start: impl Starter + 'static) -> StartFn {
+    Contained::new(Box::new(start))
+}
 
 /// A function that starts a child.
 pub(super) trait Starter: Send {
@@ -136,7 +204,7 @@ pub(super) trait Starter: Send {
 }
 
 /// Runs the user's function and its future. An error in them is a failed start.
-async fn contained<Fut: Future<Output: IntoStarted>>(start: impl FnOnce() -> Fut) -> Outcome {
+async fn outcome_of<Fut: Future<Output: IntoStarted>>(start: impl FnOnce() -> Fut) -> Outcome {
     let started = catch_exit(async { start().await.into_started() }).await;
     started.unwrap_or_else(|reason| Err(StartError::Failed(reason)))
 }
@@ -150,16 +218,17 @@ where
     Fut: Future<Output: IntoStarted> + Send + 'static,
 {
     fn start(mut self: Box<Self>, again: bool) -> Starting {
-        Box::pin(async move {
-            let outcome = contained(|| (self.0)()).await;
-            (again.then_some(self as Box<dyn Starter>), outcome)
-        })
+        let future = Box::pin(async move {
+            let outcome = outcome_of(|| (self.0)()).await;
+            let start: StartFn = Contained::new(self);
+            (again.then_some(start), outcome)
+        });
+        Starting::new(future, None)
     }
 }
 
 /// The function of a template.
-pub(super) type TemplateFn<A> =
-    Arc<dyn Fn(A) -> Pin<Box<dyn Future<Output = Outcome> + Send>> + Send + Sync>;
+pub(super) type TemplateFn<A> = Arc<dyn Fn(A) -> StartFuture + Send + Sync>;
 
 pub(super) fn template<A, F, Fut>(start: F) -> TemplateFn<A>
 where
@@ -170,7 +239,7 @@ where
     let start = Arc::new(start);
     Arc::new(move |args| {
         let start = start.clone();
-        Box::pin(async move { start(args).await.into_started() })
+        Box::pin(async move { (None, outcome_of(|| start(args)).await) })
     })
 }
 
@@ -184,14 +253,13 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
     fn start(self: Box<Self>, again: bool) -> Starting {
         if !again {
             let Templated { template, args } = *self;
-            return Box::pin(async move { (None, contained(|| template(args)).await) });
+            return Starting::new(template(args), None);
         }
-        Box::pin(async move {
-            let outcome = match contain::contained(|| self.args.clone()) {
-                Ok(args) => contained(|| (self.template)(args)).await,
-                Err(reason) => Err(StartError::Failed(reason)),
-            };
-            (Some(self as Box<dyn Starter>), outcome)
-        })
+        // A copy that fails is a start that fails.
+        let future = match contained(|| self.args.clone()) {
+            Ok(args) => (self.template)(args),
+            Err(reason) => Box::pin(ready((None, Err(StartError::Failed(reason))))),
+        };
+        Starting::new(future, Some(Contained::new(self)))
     }
 }

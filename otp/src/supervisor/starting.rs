@@ -1,20 +1,21 @@
 //! Starts and restarts of children.
 
-use fika_runtime::{ExitReason, Pid, Term, exit_process, link, send};
+use fika_runtime::{ExitReason, Pid, SendOpts, Term, exit_process, link, send_with};
 
 use super::agenda::Due;
 use super::child_error::ChildError;
-use super::child_spec::Restart;
+use super::child_spec::{ChildId, Restart};
 use super::children::{Key, State};
 use super::command::StartReply;
 use super::decide::{self, AfterFailure, Fate, Occasion, Siblings};
-use super::engine::{Engine, Launch, Retry};
-use super::flights::Landed;
+use super::engine::{Engine, Retry};
+use super::flags::SupFlags;
+use super::flights::{Landed, Launch};
 use super::plan::{Deferred, End, Plan};
 use super::report;
 use super::starter::Started;
 use super::supervisor_start::FailedToStartChild;
-use crate::r#gen::behaviour::Work;
+use crate::r#gen::behaviour::{Verdict, Work};
 use crate::r#gen::{ReplyTo, StartError};
 
 impl Engine {
@@ -29,16 +30,14 @@ impl Engine {
         let Some(start) = child.start.take() else { return };
         let again = occasion == Occasion::Restart;
         child.restarts += u64::from(again);
-        let future = start.start(child.opts.restart != Restart::Temporary);
+        let future = start.into_inner().start(child.opts.restart != Restart::Temporary);
         self.children.set_state(key, State::Starting { again });
-        self.launches.insert(key, Launch { occasion, reply });
-        self.flights.add(key, future);
+        self.flights.add(key, Launch { occasion, reply }, future);
     }
 
     /// Handles the result of a start.
     pub(super) fn landed(&mut self, landed: Landed) {
-        let Landed { key, start, outcome } = landed;
-        let Some(Launch { occasion, reply }) = self.launches.remove(&key) else { return };
+        let Landed { key, launch: Launch { occasion, reply }, start, outcome } = landed;
         if !matches!(self.children.state(key), Some(State::Starting { .. })) {
             // The supervisor is ending, and no longer waits for the start.
             if let Some(pid) = outcome.ok().and_then(|started| started.pid()) {
@@ -88,11 +87,13 @@ impl Engine {
         link(pid);
         self.children.set_state(key, State::Running(pid));
         let now = self.now();
-        if let Some(child) = self.children.get_mut(key) {
-            if let Some(failures) = &mut child.failures {
-                failures.started(now);
-            }
-            report::started(self.me, child, pid);
+        if let Some(child) = self.children.get_mut(key)
+            && let Some(failures) = &mut child.failures
+        {
+            failures.started(now);
+        }
+        if let Some(child) = self.children.get(key) {
+            self.reporter().started(child, pid);
         }
         if let Some(reason) = self.early.remove(&pid) {
             self.child_exits(key, pid, reason);
@@ -146,16 +147,20 @@ impl Engine {
         let now = self.now();
         if self.intensity.exceeds(now) {
             self.report(key, None, &"shutdown", report::Event::ReachedMaxIntensity);
+            self.give_verdict(Verdict::Failed(self.too_often(key)));
             return self.begin_end(End::Exit(ExitReason::Shutdown));
         }
         match decide::siblings(self.flags.strategy) {
             Siblings::None => self.launch(key, Occasion::Restart, None),
             Siblings::Later => {
-                let later = self.children.keys_after(key).collect();
+                let later: Vec<Key> = self.children.keys_after(key).collect();
+                self.absorb_ends(&later);
                 self.begin_restart(Plan::restart(later, key));
             }
             Siblings::All => {
-                let others = self.children.keys(..).filter(|other| *other != key).collect();
+                let others = self.children.keys(..).filter(|other| *other != key);
+                let others: Vec<Key> = others.collect();
+                self.absorb_ends(&others);
                 self.begin_restart(Plan::restart(others, 0));
             }
         }
@@ -171,6 +176,21 @@ impl Engine {
         self.plan = Some(plan);
     }
 
+    fn too_often(&self, key: Key) -> String {
+        let SupFlags { intensity, period, .. } = self.flags;
+        let child = words_for(self.children.get(key).and_then(|child| child.id.as_ref()));
+        format!(
+            "{child} failed, and a restart would exceed the intensity of {intensity} in {period:?}"
+        )
+    }
+
+    /// Notes why the supervisor ends, unless it is ending already.
+    pub(super) fn give_verdict(&self, verdict: Verdict) {
+        if !self.is_ending() {
+            self.listed.behaviour.ends(verdict);
+        }
+    }
+
     /// Puts off a restart until the waiting messages are handled, or for the child's pause.
     pub(super) fn put_off(&mut self, key: Key) {
         let (token, now) = (self.token(), self.now());
@@ -181,7 +201,11 @@ impl Engine {
                 let pause = failures.failed(now, self.node.env().random());
                 self.agenda.add(now + pause, Due::Restart(key, token));
             }
-            None => send(self.me, Retry { key, token }),
+            None => {
+                let retry = Retry { key, token };
+                // A message to itself: the process exists, and the mailbox has room for it.
+                let _ = send_with(self.me, retry, SendOpts::new().beyond_limit());
+            }
         }
     }
 
@@ -196,4 +220,9 @@ impl Engine {
             None => self.restart(key),
         }
     }
+}
+
+/// Returns the words for a child in an error.
+pub(super) fn words_for(id: Option<&ChildId>) -> String {
+    id.map_or_else(|| "a child".to_owned(), |id| format!("the child {id}"))
 }

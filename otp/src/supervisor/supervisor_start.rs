@@ -19,6 +19,21 @@ use crate::r#gen::{Bond, ServerRef, Start, StartError};
 /// `{failed_to_start_child, Id, Reason}`).
 ///
 /// It is the term of the exit reason `{shutdown, _}` in the [`StartError`].
+///
+/// ```standalone_crate
+/// use fika::gen_server::StartError;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, FailedToStartChild, SupFlags};
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let failing = ChildSpec::new("a", || async { Err::<Pid, _>(ExitReason::Timeout) });
+/// let failed = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [failing]).await;
+/// let FailedToStartChild { id, error } = FailedToStartChild::of(&failed.unwrap_err()).unwrap();
+/// assert_eq!(id.unwrap(), "a");
+/// assert_eq!(error, StartError::Failed(ExitReason::Timeout));
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::supervisor::FailedToStartChild")]
 pub struct FailedToStartChild {
@@ -53,13 +68,28 @@ impl fmt::Debug for FailedToStartChild {
     }
 }
 
-/// Starts a supervisor with these children, linked to the caller (OTP's `supervisor:start_link`). It
-/// returns when all children have started, one after the other.
+/// Starts a supervisor on this node with these children, linked to the caller (OTP's
+/// `supervisor:start_link`). It returns when all children have started, one after the other.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let child = |id| ChildSpec::new(id, || async { spawn_link(serve()) });
+/// let flags = SupFlags::one_for_all();
+/// let top = supervisor::start_link(Start::name("top"), flags, ["a", "b"].map(child)).await?;
+/// top.stop(ExitReason::Normal, secs(5)).await?;       // ends "b", then "a", then the supervisor
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the name is taken, if the flags or the specifications are invalid ([`SpecError`] as the term
 /// of the reason), or if a child does not start ([`FailedToStartChild`]). In the last case, the
-/// children that have started are ended in reverse order.
+/// children that have started are ended in reverse order. The caller gets no exit signal.
 ///
 /// # Panics
 /// Outside of a process.
@@ -72,13 +102,34 @@ pub async fn start_link(
     start_link_with(opts, move || async move { Ok((flags, children)) }).await
 }
 
-/// Starts a supervisor whose flags and children are made by a function that runs in the
-/// supervisor's process (OTP's `init/1`). The function returns [`StartError::Ignored`] if the
-/// supervisor is not needed now.
+/// Starts a supervisor on this node whose flags and children are made by a function that runs in
+/// the supervisor's process (OTP's `init/1`). The supervisor is linked to the caller. The function
+/// returns [`StartError::Ignored`] if the supervisor is not needed now.
+///
+/// ```
+/// use fika::gen_server::StartError;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let top = supervisor::start_link_with(Start::name("top"), || async {
+///     if std::env::var_os("WITHOUT_WORKERS").is_some() {
+///         return Err(StartError::Ignored);
+///     }
+///     let worker = |n: u32| ChildSpec::new(n, || async { spawn_link(serve()) });
+///     Ok((SupFlags::one_for_one(), (0..4).map(worker).collect()))
+/// })
+/// .await?;
+/// assert_eq!(top.count_children().await?.active, 4);
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
-/// If the function fails, the name is taken, the flags or the specifications are invalid, or a
-/// child does not start.
+/// If the function fails or panics, the name is taken, the flags or the specifications are invalid,
+/// or a child does not start. The caller gets no exit signal.
 ///
 /// # Panics
 /// Outside of a process.
@@ -103,9 +154,30 @@ where
     .await
 }
 
-/// Starts a supervisor whose children are added by
-/// [`start_child`](ServerRef::<DynamicSupervisor>::start_child), and have no ids. The strategy of
-/// the flags is ignored: it is always one for one.
+/// Starts a supervisor on this node whose children are added by
+/// [`start_child`](ServerRef::<DynamicSupervisor>::start_child), and have no ids (Elixir's
+/// `DynamicSupervisor.start_link`). The supervisor is linked to the caller. The strategy of the
+/// flags is ignored: it is always one for one.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, Restart, SupFlags};
+///
+/// async fn session(user: String) {
+///     println!("hello {user}");
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let flags = SupFlags::one_for_one();
+/// let sessions = supervisor::start_link_dynamic(Start::name("sessions"), flags).await?;
+/// for user in ["Ada", "Grace"] {
+///     let start = move || async move { spawn_link(session(user.to_owned())) };
+///     sessions.start_child(ChildSpec::new(user, start).restart(Restart::Temporary)).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the name is taken, or the flags are invalid.
@@ -119,8 +191,28 @@ pub async fn start_link_dynamic(
     start(opts, async move { unkeyed(flags, None) }).await
 }
 
-/// Starts a supervisor whose children are all started from one template (OTP's
-/// `simple_one_for_one`). The strategy of the flags is ignored: it is always one for one.
+/// Starts a supervisor on this node whose children are all started from one template (OTP's
+/// `simple_one_for_one`). The supervisor is linked to the caller. The strategy of the flags is
+/// ignored: it is always one for one.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, SupFlags, Template};
+///
+/// async fn session(user: String) {
+///     println!("hello {user}");
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let template = Template::new(|user: String| async { spawn_link(session(user)) });
+/// let flags = SupFlags::one_for_one();
+/// let sessions = supervisor::start_link_simple(Start::name("sessions"), flags, template).await?;
+/// let ada = sessions.start_child("Ada".to_owned()).await?.pid().unwrap();
+/// sessions.terminate_child(ada).await?;
+/// # Ok(())
+/// # }
+/// ```
 ///
 /// # Errors
 /// If the name is taken, or the flags are invalid.

@@ -18,6 +18,26 @@ const DEPTH_MAX: usize = 256;
 
 /// A supervision tree. The parts are read one after another, so they may differ in age. It prints
 /// as indented text.
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags, Tree};
+/// # async fn serve() { std::future::pending().await }
+///
+/// /// Returns the number of processes that were restarted.
+/// fn restarted(tree: &Tree) -> usize {
+///     let below = tree.children.iter().flatten().map(restarted).sum::<usize>();
+///     below + usize::from(tree.restarts > 0)
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let child = ChildSpec::new("a", || async { spawn_link(serve()) });
+/// # let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [child]).await?;
+/// assert_eq!(restarted(&supervisor::tree(&top).await?), 0);
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Tree {
     /// The id of the child. `None` for the root, and under a dynamic supervisor.
@@ -35,31 +55,35 @@ pub struct Tree {
     pub children: Option<Vec<Tree>>,
 }
 
-/// Returns the tree below a supervisor, by asking each supervisor in it.
+/// Returns the tree below a supervisor, by asking each supervisor in it. In OTP, `observer` shows
+/// the tree. The root and the children may be on other nodes; registered names are known for
+/// processes of this node only.
 ///
 /// ```
-/// # use fika_runtime::{Node, spawn_link};
-/// # use fika_otp::{Start, supervisor::{self, ChildSpec, SupFlags}};
-/// # Node::builder().build().unwrap().block_on(async {
-/// let worker = || async { spawn_link(std::future::pending::<()>()) };
-/// let top = supervisor::start_link(
-///     Start::name("top"),
-///     SupFlags::one_for_one(),
-///     [ChildSpec::new("worker", worker)],
-/// )
-/// .await
-/// .unwrap();
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, SupFlags};
+/// # async fn serve() { std::future::pending().await }
 ///
-/// let tree = supervisor::tree(&top).await.unwrap();
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// let worker = ChildSpec::new("worker", || async { spawn_link(serve()) });
+/// let top = supervisor::start_link(Start::name("top"), SupFlags::one_for_one(), [worker]).await?;
+///
+/// let tree = supervisor::tree(&top).await?;
 /// assert_eq!(tree.children.as_ref().unwrap()[0].id.as_ref().unwrap(), &"worker");
 /// // top <0.5.0>
 /// //   worker <0.6.0>
 /// println!("{tree}");
-/// # });
+/// # Ok(())
+/// # }
 /// ```
 ///
 /// # Errors
-/// If the root does not answer.
+/// If there is no such root, it ends before it answers, or its node can't be reached. The root has
+/// no time limit; each other supervisor has a second.
+///
+/// # Panics
+/// Outside of a process.
 pub async fn tree<S: Supervises>(root: &ServerRef<S>) -> Result<Tree, CallError> {
     let children = root.which_children().await?;
     let pid = root.whereis();

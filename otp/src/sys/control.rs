@@ -9,7 +9,7 @@ use fika_runtime::{Envelope, Exit, ExitReason, Pid, open_message, self_node, sel
 use super::debug::Debug;
 use super::wire::{Event, Install, OnState, OnStateDone, Status, System, SystemReply};
 use crate::r#gen::behaviour;
-use crate::r#gen::contain::contained;
+use crate::r#gen::contained::{contained, discard};
 use crate::r#gen::wire::{LocalCall, head_of};
 
 /// The action that a system message asks of the process's loop.
@@ -45,10 +45,12 @@ pub(crate) fn refuse(message: Envelope) {
     if let Some(head) = head_of(&message) {
         head.refuse();
     }
+    discard(message);
 }
 
-/// Handles system messages in a process that is written by hand. All functions of [`sys`](super)
-/// then work with the process, and it can be part of a supervision tree.
+/// Handles system messages in a process that is written by hand (OTP's `sys:handle_system_msg/6`).
+/// All functions of [`sys`](super) then work with the process, and it can be part of a supervision
+/// tree.
 ///
 /// The process takes its messages by [`next`](Control::next), which handles system messages and
 /// suspends the process as they ask.
@@ -73,12 +75,13 @@ pub(crate) fn refuse(message: Envelope) {
 /// }
 ///
 /// #[fika::main]
-/// async fn main() {
-///     let (pid, ()) = proc_lib::start_link(Start::new(), counter).await.unwrap();
+/// async fn main() -> fika::Result {
+///     let (pid, ()) = proc_lib::start_link(Start::new(), counter).await?;
 ///     send(pid, 5_u64);
 ///     let counter = ServerRef::<u64>::pid(pid);
-///     assert_eq!(sys::get_state(&counter).await.unwrap(), 1);
-///     counter.stop(ExitReason::Normal, None).await.unwrap();
+///     assert_eq!(sys::get_state(&counter).await?, 1);
+///     counter.stop(ExitReason::Normal, None).await?;
+///     Ok(())
 /// }
 /// ```
 #[derive(Default)]
@@ -89,6 +92,34 @@ pub struct Control {
 }
 
 /// The result of [`Control::next`].
+///
+/// ```
+/// use fika::prelude::*;
+/// use fika::proc_lib::InitAck;
+/// use fika::sys::{Control, Received};
+///
+/// async fn printer(ack: InitAck<()>) {
+///     let mut control = Control::new(&ack);
+///     ack.ok(());
+///     loop {
+///         match control.next(&mut ()).await {
+///             Received::Message(message) => match message.downcast::<String>() {
+///                 Ok(text) => println!("{}", text.body),
+///                 Err(other) => println!("a message of the type {}", other.type_name()),
+///             },
+///             Received::Stop(reason) => exit(reason),
+///         }
+///     }
+/// }
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let (pid, ()) = fika::proc_lib::start_link(Start::new(), printer).await?;
+/// # send(pid, "hello".to_owned());
+/// # send(pid, 7_u64);
+/// # fika::proc_lib::stop(pid, ExitReason::Normal, secs(5)).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub enum Received {
     /// A message that is not a system message.
@@ -99,8 +130,8 @@ pub enum Received {
 }
 
 impl Control {
-    /// Returns the control of a process that is being started by
-    /// [`proc_lib`](crate::proc_lib).
+    /// Returns the control of a process that is being started by [`proc_lib`](crate::proc_lib). Its
+    /// parent is the process that starts it, if the two are linked.
     #[must_use]
     pub fn new<T>(ack: &crate::InitAck<T>) -> Control {
         Control::of(ack.parent())
@@ -110,7 +141,28 @@ impl Control {
         Control { parent, ..Control::default() }
     }
 
-    /// Returns the process that this one belongs to.
+    /// Returns the process that this one belongs to. When the parent ends, [`next`](Control::next)
+    /// returns [`Received::Stop`] with its reason, if this process traps exits.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::proc_lib::{self, InitAck};
+    /// use fika::sys::Control;
+    ///
+    /// async fn child(ack: InitAck<Option<Pid>>) {
+    ///     let control = Control::new(&ack);
+    ///     ack.ok(control.parent());
+    /// }
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let (_, parent) = proc_lib::start_link(Start::new(), child).await?;
+    /// assert_eq!(parent, Some(self_pid()));
+    /// let (_, parent) = proc_lib::start(Start::new(), child).await?;
+    /// assert_eq!(parent, None);
+    /// # Ok(())
+    /// # }
+    /// ```
     #[must_use]
     pub fn parent(&self) -> Option<Pid> {
         self.parent
@@ -153,7 +205,41 @@ impl Control {
     }
 
     /// Notes an event, for the log, the trace, the counts and the functions of
-    /// [`sys::install`](super::install). `event` is called only if one of them is switched on.
+    /// [`sys::install`](super::install) (OTP's `sys:handle_debug/4`). `event` is called only if one
+    /// of them is switched on.
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::proc_lib::{self, InitAck};
+    /// use fika::sys::{self, Control, Event, Received};
+    /// # use fika::gen_server::ServerRef;
+    ///
+    /// async fn counter(ack: InitAck<()>) {
+    ///     let mut control = Control::new(&ack);
+    ///     ack.ok(());
+    ///     let mut count = 0_u64;
+    ///     loop {
+    ///         match control.next(&mut count).await {
+    ///             Received::Message(_) => count += 1,
+    ///             Received::Stop(reason) => exit(reason),
+    ///         }
+    ///         if control.is_watched() {
+    ///             println!("somebody is looking");
+    ///         }
+    ///         control.event(|| Event::State(count.to_string()));
+    ///     }
+    /// }
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let (pid, ()) = proc_lib::start_link(Start::new(), counter).await?;
+    /// let counter = ServerRef::<u64>::pid(pid);
+    /// sys::log(&counter, 10).await?;
+    /// send(pid, "a message".to_owned());
+    /// assert_eq!(sys::get_log(&counter).await?, [Event::State("1".into())]);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn event(&mut self, event: impl FnOnce() -> Event) {
         if let Some(debug) = &mut self.debug {
             debug.event(event());

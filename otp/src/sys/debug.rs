@@ -6,7 +6,7 @@ use std::fmt;
 use fika_runtime::{Printable, Time, printable, report, self_node, self_pid, send};
 
 use super::wire::{Event, Statistics, TraceTo, Traced};
-use crate::r#gen::contain::contained;
+use crate::r#gen::contained::contained;
 
 /// A function that sees events. It is removed when it returns false.
 pub(crate) type Hook = Box<dyn FnMut(&Event) -> bool + Send>;

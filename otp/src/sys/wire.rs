@@ -46,7 +46,18 @@ pub(crate) enum SystemReply {
     Log(Vec<Event>),
 }
 
-/// The status of a behaviour process.
+/// The status of a behaviour process, as [`get_status`](super::get_status) returns it.
+///
+/// ```
+/// use fika::sys::Status;
+///
+/// fn line(status: &Status) -> String {
+///     let mode = if status.suspended { "suspended" } else { "running" };
+///     format!("{} ({mode}): {}, {} events", status.module, status.state, status.log.len())
+/// }
+/// # let (parent, log) = (None, Vec::new());
+/// # line(&Status { module: "m".into(), parent, suspended: false, state: "s".into(), log });
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Status {
     /// The name of the Rust type that has the callbacks.
@@ -62,9 +73,21 @@ pub struct Status {
 }
 
 /// The counts of a behaviour process since [`statistics`](super::statistics) was switched on.
+///
+/// ```
+/// use fika::sys::Statistics;
+///
+/// /// Returns the messages that the process handles in a second.
+/// fn rate(counts: &Statistics) -> f64 {
+///     counts.messages_in as f64 / counts.time.as_secs_f64()
+/// }
+/// # let time = std::time::Duration::from_secs(2);
+/// # let counts = Statistics { time, reductions: 0, messages_in: 10, messages_out: 0 };
+/// # assert_eq!(rate(&counts), 5.0);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Statistics {
-    /// The time since counting began.
+    /// The time since counting began, on the clock of the process's node.
     pub time: Duration,
     /// The reductions; see [`reductions`](fika_runtime::info::reductions).
     pub reductions: u64,
@@ -74,7 +97,19 @@ pub struct Statistics {
     pub messages_out: u64,
 }
 
-/// An event of a behaviour process.
+/// An event of a behaviour process (OTP's `system_event()`). It prints as a line of text.
+///
+/// ```
+/// use fika::sys::Event;
+///
+/// fn is_call(event: &Event) -> bool {
+///     matches!(event, Event::In { callback, from: Some(_), .. } if callback == "handle_call")
+/// }
+///
+/// let event = Event::State("Total(7)".into());
+/// assert!(!is_call(&event));
+/// assert_eq!(event.to_string(), "state Total(7)");
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 #[non_exhaustive]
 pub enum Event {
@@ -99,6 +134,27 @@ pub enum Event {
 }
 
 /// An event of a process, as [`trace_to`](super::trace_to) sends it.
+///
+/// ```
+/// # use fika::agent::Agent;
+/// use fika::prelude::*;
+/// use fika::sys::{self, Traced};
+///
+/// /// Prints the events of the processes that it traces.
+/// async fn tracer() {
+///     loop {
+///         receive! { Traced { pid, event } => println!("{pid}: {event}") }
+///     }
+/// }
+///
+/// # #[fika::main]
+/// # async fn main() -> fika::Result {
+/// # let visits = Agent::start_link(Start::new(), || 0_u64).await?;
+/// sys::trace_to(visits.server(), spawn(tracer())).await?;
+/// # visits.update(|n| *n += 1).await?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::sys::Traced")]
 pub struct Traced {

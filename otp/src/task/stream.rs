@@ -43,7 +43,23 @@ where
         TaskStream { items, work, concurrency: concurrency.max(1), ordered: true, running }
     }
 
-    /// Returns results in the order in which they come, not in the order of the items.
+    /// Returns results in the order in which they come, not in the order of the items (Elixir's
+    /// `ordered: false`).
+    ///
+    /// ```
+    /// use fika::task::TaskStream;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let mut squares = TaskStream::new(1..=4_u64, 2, |n| async move { n * n }).unordered();
+    /// let mut sum = 0;
+    /// while let Some(square) = squares.next().await {
+    ///     sum += square?;
+    /// }
+    /// assert_eq!(sum, 30);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn unordered(mut self) -> Self {
         self.ordered = false;
         self

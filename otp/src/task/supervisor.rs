@@ -6,7 +6,7 @@ use std::pin::Pin as StdPin;
 
 use fika_macros::{Message, receive};
 use fika_runtime::{
-    Answer, Ended, Exit, ExitReason, Pid, Waiting, exit_async, exit_process, self_pid, send,
+    Answer, Ended, Exit, ExitReason, Pid, Waiting, exit_async, exit_process, link, self_pid, send,
     spawn_link, trap_exit,
 };
 
@@ -36,6 +36,21 @@ pub struct TaskSupervisor(Pid);
 struct Run {
     work: StdPin<Box<dyn Future<Output = ()> + Send>>,
     started: Answer<Pid>,
+}
+
+/// Asks the supervisor to take a running process as a task.
+#[derive(Message)]
+#[message(local)]
+struct Adopt {
+    task: Pid,
+    adopted: Answer<()>,
+}
+
+/// Makes the running process a task of the supervisor. `None` if there is no such supervisor.
+pub(super) async fn adopt(supervisor: Pid) -> Option<()> {
+    let (adopted, waiting) = Waiting::new();
+    send(supervisor, Adopt { task: self_pid(), adopted });
+    waiting.await
 }
 
 /// Asks for the pids of the tasks.
@@ -86,10 +101,24 @@ impl TaskSupervisor {
         let work = Box::pin(run(self_pid(), Done(Some(answer)), work));
         send(self.0, Run { work, started });
         let pid = pid.await.ok_or(ExitReason::Noproc)?;
-        Ok(Task { pid, result: Some(result) })
+        Ok(Task { pid, result: Some(result), there: None })
     }
 
-    /// Returns the tasks that run.
+    /// Returns the tasks that run (Elixir's `Task.Supervisor.children`).
+    ///
+    /// ```
+    /// use fika::prelude::*;
+    /// use fika::task::TaskSupervisor;
+    ///
+    /// # #[fika::main]
+    /// # async fn main() -> fika::Result {
+    /// let tasks = TaskSupervisor::start_link(Start::name("tasks")).await?;
+    /// assert_eq!(whereis("tasks"), Some(tasks.pid()));
+    /// let task = tasks.spawn(sleep(secs(60))).await?;
+    /// assert_eq!(tasks.children().await?, [task.pid()]);
+    /// # Ok(())
+    /// # }
+    /// ```
     ///
     /// # Errors
     /// `noproc` if the supervisor has ended.
@@ -108,6 +137,11 @@ async fn supervise(parent: Pid) {
                 let child = spawn_link(work);
                 children.insert(child);
                 started.give(child);
+            },
+            Adopt { task, adopted } => {
+                link(task);
+                children.insert(task);
+                adopted.give(());
             },
             Children(answer) => {
                 answer.give(children.iter().copied().collect());

@@ -67,6 +67,8 @@ enum Kind {
          or give the changed type a new name"
     )]
     OtherShape { tag: String },
+    #[error("this node has no `#[remote]` function `{name}`: run the same program on both nodes")]
+    NoFunction { name: String },
     #[error("a message of type `{got}` can't be identified: {clash}")]
     Clash { got: String, clash: String },
     #[error("the bytes are not a valid `{type_name}`: {why}")]
@@ -102,6 +104,11 @@ impl DecodeError {
 
     pub(super) fn other_shape(got: &WireType) -> DecodeError {
         DecodeError(Kind::OtherShape { tag: printable(&got.tag) })
+    }
+
+    /// Returns the error for a call of a function that this node does not have.
+    pub(crate) fn no_function(name: &str) -> DecodeError {
+        DecodeError(Kind::NoFunction { name: printable(name) })
     }
 
     pub(super) fn clash(got: &WireType, clash: &super::TagClash) -> DecodeError {

@@ -64,6 +64,16 @@ impl Term {
         }
     }
 
+    /// Makes a term from an encoded value, with its text. The items of its sets and maps are in the
+    /// order in which they were encoded.
+    pub(crate) fn of_encoded(value: Encoded, text: String) -> Term {
+        Term(Arc::new(Inner { value, text }))
+    }
+
+    pub(crate) fn as_encoded(&self) -> &Encoded {
+        &self.0.value
+    }
+
     /// Returns the value, if it is an `M`. `None` also if the type's own code refuses the value.
     #[must_use]
     pub fn get<M: Message>(&self) -> Option<M> {

@@ -2,6 +2,7 @@
 
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use parking_lot::RwLock;
 
@@ -33,6 +34,13 @@ const PROCESS_LIMIT: usize = 1 << 20;
 /// moment.
 const LONG_MESSAGE_QUEUE: usize = 10_000;
 
+/// The default time for processes to end when the node stops. OTP's supervisors give their workers
+/// as much.
+const SHUTDOWN_TIME: Duration = Duration::from_secs(5);
+
+/// The longest such time.
+const SHUTDOWN_TIME_MAX: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// The largest number of workers. OTP has the same limit for its schedulers.
 const WORKERS_MAX: usize = 1024;
 
@@ -47,6 +55,7 @@ pub struct NodeBuilder {
     long_message_queue: usize,
     async_dist: bool,
     encode_messages: bool,
+    shutdown_time: Duration,
     env: Option<Arc<dyn Env>>,
     driver: Option<Arc<dyn Driver>>,
     observed: Observed,
@@ -63,6 +72,7 @@ impl NodeBuilder {
             long_message_queue: LONG_MESSAGE_QUEUE,
             async_dist: false,
             encode_messages: false,
+            shutdown_time: SHUTDOWN_TIME,
             env: None,
             driver: None,
             observed: Observed::default(),
@@ -132,6 +142,14 @@ impl NodeBuilder {
         self
     }
 
+    /// Sets how long the processes that wait in
+    /// [`run_until_stopped`](Node::run_until_stopped) have to end when the node stops, up to 365
+    /// days. The default is 5 s (OTP's `-shutdown_time`).
+    pub fn shutdown_time(mut self, time: Duration) -> Self {
+        self.shutdown_time = time;
+        self
+    }
+
     /// Sets the clock and the random source. The default is the operating system's.
     pub fn env(mut self, env: Arc<dyn Env>) -> Self {
         self.env = Some(env);
@@ -162,6 +180,9 @@ impl NodeBuilder {
         }
         if !(1..=table::LIMIT_MAX).contains(&self.process_limit) {
             return Err(BuildError::Setting("`process_limit` must be in 1..=134217727"));
+        }
+        if self.shutdown_time > SHUTDOWN_TIME_MAX {
+            return Err(BuildError::Setting("`shutdown_time` must be at most 365 days"));
         }
         Ok(())
     }
@@ -240,6 +261,7 @@ impl NodeBuilder {
                 long_message_queue: self.long_message_queue.max(1),
                 async_dist: self.async_dist,
                 encode_messages: self.encode_messages,
+                shutdown_time: self.shutdown_time,
             },
             logs: Logs::default(),
             system_monitor: Mutex::default(),

@@ -56,8 +56,8 @@ pub(crate) fn run_blocking(node: &Inner, kind: Blocking, call: Job) -> Result<()
             stepped.push(Ready::Call(call));
             return Ok(());
         }
-        (None, Blocking::OfProgram) => node.threads.program.run(call, Urgency::Prompt),
-        (None, Blocking::OfService(urgency)) => node.threads.services.run(call, urgency),
+        (None, Blocking::Program) => node.threads.program.run(call, Urgency::Prompt),
+        (None, Blocking::Service(urgency)) => node.threads.services.run(call, urgency),
     };
     if lacks_thread? {
         thread_is_missing(node);

@@ -44,7 +44,8 @@ pub fn compile(
     mutants: &[Mutant],
 ) -> Result<Dropped, Box<dyn Error>> {
     let output = Command::new("cargo")
-        .args(["check", "-p", "fika-runtime", "-p", "fika-net", "--lib", "--bins"])
+        .args(["check", "-p", "fika-runtime", "-p", "fika-otp", "-p", "fika-net"])
+        .args(["--lib", "--bins"])
         .args(["--features=fika-runtime/observe,fika-net/fuzzing"])
         .args(["--message-format=json", "--keep-going"])
         .current_dir(tree)

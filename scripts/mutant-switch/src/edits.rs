@@ -184,11 +184,16 @@ impl<'a> Visit<'a> for Finder<'_> {
     }
 
     fn visit_expr_match(&mut self, node: &'a ExprMatch) {
-        self.catch_all.push(
-            node.arms
-                .iter()
-                .any(|arm| arm.guard.is_none() && matches!(arm.pat, Pat::Wild(_) | Pat::Ident(_))),
-        );
+        let is_catch_all = |arm: &Arm| {
+            arm.guard.is_none()
+                && match &arm.pat {
+                    Pat::Wild(_) => true,
+                    // A name in upper case, such as `None`, is no binding.
+                    Pat::Ident(name) => !name.ident.to_string().starts_with(char::is_uppercase),
+                    _ => false,
+                }
+        };
+        self.catch_all.push(node.arms.iter().any(is_catch_all));
         visit::visit_expr_match(self, node);
         self.catch_all.pop();
     }

@@ -2,7 +2,7 @@
 //!
 //!     mutant-switch SOURCE WORK
 //!
-//! Copies runtime/src and net/src from SOURCE to WORK/tree, and writes mutants into the copies:
+//! Copies runtime/src, otp/src and net/src from SOURCE to WORK/tree, and writes mutants into the copies:
 //! those of WORK/keys (lines of `key<TAB>name`), which WORK/list.json describes (the output of
 //! `cargo mutants --list --json`). Then it checks the tree with cargo, and takes out what does
 //! not compile, until the rest does.
@@ -34,8 +34,9 @@ use crate::mutant::Mutant;
 type Dropped = BTreeMap<String, String>;
 
 /// The sources that can have mutants, and the crate roots among them.
-const SOURCES: [&str; 2] = ["runtime/src", "net/src"];
-const ROOTS: [&str; 3] = ["runtime/src/lib.rs", "net/src/lib.rs", "net/src/bin/fika-epmd.rs"];
+const SOURCES: [&str; 3] = ["runtime/src", "otp/src", "net/src"];
+const ROOTS: [&str; 4] =
+    ["runtime/src/lib.rs", "otp/src/lib.rs", "net/src/lib.rs", "net/src/bin/fika-epmd.rs"];
 
 const SWITCH: &str = r#"
 #[doc(hidden)]

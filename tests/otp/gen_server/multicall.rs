@@ -133,7 +133,9 @@ fn call_remote1() {
         let kept = far.call(Ask::Later).send();
         there.kill();
         assert!(kept.receive_response(LIMIT).await.unwrap_err().is_nodedown());
-        assert!(far.call(Ask::Get).await.unwrap_err().is_nodedown());
+        let lost = far.call(Ask::Get).await.unwrap_err();
+        assert!(lost.is_nodedown() && lost.to_string().contains("failed: nodedown: "), "{lost}");
+        assert_eq!(ExitReason::from(lost), ExitReason::Noconnection);
     });
 }
 

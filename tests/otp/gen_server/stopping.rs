@@ -177,7 +177,7 @@ fn undef_handle_info() {
         let pid: Pid = next().await;
         send(pid, note(1));
         send(pid, "text".to_owned());
-        there.await_log("a server dropped a message that it does not list", 2);
+        there.await_log("a server dropped a message for which it has no handler", 2);
         assert!(there.logged("Note") > 0, "the report names the type");
         let bare = ServerRef::<Bare>::pid(pid);
         assert!(sys::get_status(&bare).await.unwrap().module.ends_with("Bare"));

@@ -80,6 +80,47 @@ async fn rest_for_one() {
     assert_eq!(restarted_by(Strategy::RestForOne).await, ["b", "c"]);
 }
 
+/// SUP-11: temporary siblings end with their group and are forgotten. Their own ends touch no sibling.
+#[fika::test(workers = 2)]
+async fn temporary_bystander() {
+    for strategy in [Strategy::OneForOne, Strategy::RestForOne, Strategy::OneForAll] {
+        let temporary = |id| worker(id).restart(Restart::Temporary);
+        let specs = vec![temporary("t"), worker("a"), temporary("u"), temporary("v"), worker("b")];
+        let top = top(SupFlags::new(strategy).intensity(100), specs).await;
+        let [t, a, u, v, b] = [
+            up_of("t").await,
+            up_of("a").await,
+            up_of("u").await,
+            up_of("v").await,
+            up_of("b").await,
+        ];
+        let watch = monitor(v);
+        for reason in [error(), ExitReason::Killed] {
+            let ended = if reason == error() { t } else { u };
+            end(ended, reason).await;
+            // The supervisor has handled the end when it answers.
+            goes_on(&top).await;
+        }
+        nobody_up().await;
+        let expected = [("a", a), ("v", v), ("b", b)];
+        let expected = expected.map(|(id, pid)| (id.to_owned(), ChildState::Running(pid)));
+        assert_eq!(states(&top).await, expected, "{strategy:?}");
+
+        end(a, error()).await;
+        let a = up_of("a").await;
+        if strategy == Strategy::OneForOne {
+            assert_eq!(states(&top).await[1..], expected[1..]);
+            continue;
+        }
+        assert_eq!(down(watch).await, ExitReason::Shutdown);
+        let b = up_of("b").await;
+        let expected = [("a", a), ("b", b)];
+        let expected = expected.map(|(id, pid)| (id.to_owned(), ChildState::Running(pid)));
+        assert_eq!(states(&top).await, expected, "{strategy:?}");
+        nobody_up().await;
+    }
+}
+
 /// Ends a child once too often, and checks that all end, and the supervisor with `shutdown`.
 async fn escalates(flags: SupFlags) {
     let specs = vec![worker("a"), worker("b"), worker("c")];

@@ -1,7 +1,7 @@
 //! Automatic shutdown.
 
 use fika::prelude::*;
-use fika::supervisor::{AutoShutdown, Restart, SupFlags};
+use fika::supervisor::{AutoShutdown, Restart, Strategy, SupFlags};
 
 use crate::supervisor::*;
 use crate::wait::exit_from;
@@ -74,6 +74,31 @@ async fn significant_temporary() {
             }
             assert_eq!(exit_from(pid_of(&top)).await, ExitReason::Shutdown);
             assert_eq!(down(a).await, ExitReason::Shutdown);
+        }
+    }
+}
+
+/// SUP-26: the end of a significant child whose sibling is restarted does not end the supervisor.
+#[fika::test(workers = 2)]
+async fn significant_bystander() {
+    for auto in BOTH {
+        for strategy in [Strategy::OneForAll, Strategy::RestForOne] {
+            let significant = worker("s").restart(Restart::Temporary).significant(true);
+            let again = worker("t").restart(Restart::Transient).significant(true);
+            let flags = SupFlags::new(strategy).intensity(100).auto_shutdown(auto);
+            let top = top(flags, vec![worker("a"), significant, again]).await;
+            let (a, s, t) = (up_of("a").await, up_of("s").await, up_of("t").await);
+            let watches = [s, t].map(monitor);
+            end(a, error()).await;
+            let (_, t) = (up_of("a").await, up_of("t").await);
+            for watch in watches {
+                assert_eq!(down(watch).await, ExitReason::Shutdown);
+            }
+            goes_on(&top).await;
+            // The temporary one is gone. The other counts: it is the last.
+            assert_eq!(count(&top).await, [2, 2, 0, 2]);
+            end(t, ExitReason::Normal).await;
+            assert_eq!(exit_from(pid_of(&top)).await, ExitReason::Shutdown);
         }
     }
 }

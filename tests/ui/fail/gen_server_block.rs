@@ -133,6 +133,23 @@ impl<'a> Borrowed<'a> {
     }
 }
 
+struct NoBounds<T, K, V>(T, K, V);
+
+#[gen_server]
+impl<T, K: Send + 'static, V> NoBounds<T, K, V>
+where
+    V: Send + 'static,
+{
+    async fn init() -> Self {
+        todo!()
+    }
+
+    #[call]
+    async fn get(&mut self) -> T {
+        todo!()
+    }
+}
+
 #[gen_server]
 impl Drop for NoInit {
     fn drop(&mut self) {}

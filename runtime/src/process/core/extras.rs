@@ -32,6 +32,8 @@ pub(in crate::process) struct Extras {
     pub(in crate::process) tasks: RefCell<Vec<Waker>>,
     /// The timer that its waits with a time limit share.
     pub(in crate::process) tick: OnceCell<Arc<Tick>>,
+    /// A waker of the process, for the next answer that it asks for.
+    pub(super) asker: Cell<Option<Waker>>,
     /// The number of messages of other nodes that did not decode.
     pub(in crate::process) undecodable: Cell<u64>,
     /// The process is that of `#[fika::main]`, which prints its failure.

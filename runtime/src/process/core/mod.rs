@@ -4,6 +4,7 @@
 //! processes have the rest, which is in a separate allocation (`rare`), and still fewer have the
 //! `extras` in it. `parts` leads from the control block to them.
 
+mod asker;
 mod budget;
 mod control;
 pub mod dictionary;

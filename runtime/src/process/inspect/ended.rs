@@ -13,9 +13,11 @@ use crate::pid::Pid;
 use crate::process::core::NewProcess;
 use crate::process::core::relations::Tag;
 use crate::process::relations::{MonitorOpts, end_monitor, monitor_by};
-use crate::process::spawn::{Service, SpawnOpts, Start, spawn_opt};
+use crate::process::spawn::{Service, SpawnOpts, Start, request, spawn_opt};
 use crate::process::wait::Waiting;
 use crate::reference::Reference;
+use crate::remote::RemoteFn;
+use crate::signal::SpawnError;
 
 /// Waits for the end of a process, with a monitor whose `Down` does not go to the mailbox. Dropping
 /// it in the process that made it removes the monitor. It resolves to the exit reason, as a [`Down`](crate::Down) has it.
@@ -70,6 +72,48 @@ impl Ended {
             spawned.pid,
             Ended { monitor: spawned.monitor.expect("the options ask for a monitor"), reason },
         )
+    }
+
+    /// Spawns a process on a node and monitors it from its start. See
+    /// [`spawn_on`](crate::spawn_on). If the node is lost, the reason is `noconnection`.
+    ///
+    /// ```
+    /// # extern crate fika_runtime as fika;
+    /// # use fika::{Ended, ExitReason, Node, SpawnError, exit};
+    /// # use fika_macros::remote;
+    /// #[remote]
+    /// async fn fails() {
+    ///     exit(ExitReason::Timeout);
+    /// }
+    ///
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// # let node = fika::self_node().name();
+    /// let (_pid, ended) = Ended::spawn_on(&node, fails()).await.unwrap();
+    /// assert_eq!(ended.await, ExitReason::Timeout);
+    ///
+    /// let lost = Ended::spawn_on("gone@127.0.0.1", fails()).await;
+    /// assert_eq!(lost.unwrap_err(), SpawnError::Noconnection);
+    /// # });
+    /// ```
+    ///
+    /// # Errors
+    /// [`SpawnError::Noconnection`] if the node can't be reached, or is lost before it answers.
+    /// [`SpawnError::Notsup`] if it has no such function.
+    ///
+    /// # Panics
+    /// Outside of a process. If `node` is not a node name, the calling process ends with `badarg`.
+    #[track_caller]
+    pub fn spawn_on<F: RemoteFn>(
+        node: impl AsRef<str>,
+        function: F,
+    ) -> impl Future<Output = Result<(Pid, Ended), SpawnError>> {
+        let site = Location::caller();
+        async move {
+            let (monitor, reason) = Ended::opts();
+            let opts = SpawnOpts::new().monitor_with(monitor);
+            let (monitor, pid, error) = request(node.as_ref(), site, opts, function, false).await;
+            error.map_or(Ok((pid, Ended { monitor, reason })), Err)
+        }
     }
 
     /// Spawns a service like [`spawn_service`](crate::spawn_service) that processes of this node

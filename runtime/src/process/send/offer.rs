@@ -65,7 +65,9 @@ pub(super) fn offer(node: &Inner, dest: &Dest<'_>, message: Envelope) -> Result<
 
 fn offer_local(slot: SlotRef, address: Address, mut message: Envelope) -> Result<(), Refused> {
     message.set_word(address);
-    if let Some(room) = slot.room().filter(|_| slot.is_bounded()) {
+    if slot.is_bounded()
+        && let Some(room) = slot.room()
+    {
         match room.take(address.by()) {
             Take::Counted => {
                 message.count();

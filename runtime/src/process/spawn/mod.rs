@@ -5,6 +5,7 @@ mod spawn_opt;
 mod spawn_request;
 mod start;
 
+pub(super) use self::spawn_on::request;
 pub use self::spawn_on::{
     SpawnOn, spawn_link_on, spawn_monitor_on, spawn_on, spawn_opt_on, try_spawn_on,
 };

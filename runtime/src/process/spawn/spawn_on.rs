@@ -241,7 +241,7 @@ impl<F: Awaited> From<SpawnOn<F>> for Dest<'_> {
 /// Requests a process on a node, and waits for the answer. If that fails, the pid is that of a
 /// process that never existed. If `as_ended` is set, its link and its monitor report its end. `site`
 /// is the caller's place in the source.
-async fn request<F: RemoteFn>(
+pub(in crate::process) async fn request<F: RemoteFn>(
     node: &str,
     site: &'static Location<'static>,
     opts: SpawnOpts,

@@ -47,6 +47,7 @@ pub struct SpawnOpts {
     pub(in crate::process) priority: Priority,
     pub(in crate::process) mailbox_limit: Option<MailboxLimit>,
     pub(in crate::process) async_dist: Option<bool>,
+    site: Option<&'static Location<'static>>,
 }
 
 /// A process that [`spawn_opt`] has spawned, and the monitor on it.
@@ -117,6 +118,25 @@ impl SpawnOpts {
         self.async_dist = Some(async_dist);
         self
     }
+
+    /// Sets the place in the source that reports give as the place where the process was spawned. By
+    /// default, that is where [`spawn_opt`] is called. For functions that spawn a process on behalf of
+    /// their caller. Does not apply to a process on another node.
+    ///
+    /// ```
+    /// # use fika_runtime::{Node, Outcome, Pid, SpawnOpts, spawn_opt};
+    /// use std::panic::Location;
+    ///
+    /// #[track_caller]
+    /// fn start(work: impl Future<Output: Outcome> + Send + 'static) -> Pid {
+    ///     spawn_opt(SpawnOpts::new().link().spawned_at(Location::caller()), work).pid
+    /// }
+    /// # Node::builder().build().unwrap().block_on(async { start(async {}); });
+    /// ```
+    pub fn spawned_at(mut self, place: &'static Location<'static>) -> Self {
+        self.site = Some(place);
+        self
+    }
 }
 
 /// Spawns a process with options (Erlang's `spawn_opt/2`). The link and the monitor are set up
@@ -174,7 +194,7 @@ pub(super) fn spawn_with(
         link: opts.link.map(|_| parent),
         watcher: opts.monitor.as_ref().map(|_| (reference, parent)),
         priority: opts.priority,
-        ..Start::child(me, site)
+        ..Start::child(me, opts.site.unwrap_or(site))
     };
     let before = |pid: Pid| {
         if let Some(limit) = opts.mailbox_limit {

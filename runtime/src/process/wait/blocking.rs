@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use crate::context;
 use crate::exit_reason::ExitReason;
 use crate::node::run_blocking;
-use crate::oneshot::{Answer, Oneshot};
+use crate::oneshot::{Answer, Wait};
 use crate::priority::Priority;
 use crate::process::core::{Running, is_in_destructor, stops};
 use crate::process::failure::{__rust_begin_short_backtrace, catch, contain, raise};
@@ -19,18 +19,18 @@ use crate::scheduler::Urgency;
 #[derive(Clone, Copy)]
 pub(crate) enum Blocking {
     /// The program's own calls.
-    OfProgram,
+    Program,
     /// Calls of the node's services. A call that no process waits for any more does not begin.
-    OfService(Urgency),
+    Service(Urgency),
 }
 
 impl Blocking {
     /// Returns the pool for a call of this process.
     fn of(me: Running<'_>) -> Blocking {
         match me.control.slot.vitals.priority() {
-            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::OfProgram,
-            Priority::Low => Blocking::OfService(Urgency::Patient),
-            _ => Blocking::OfService(Urgency::Prompt),
+            _ if !me.node.table.is_reserved(me.control.slot) => Blocking::Program,
+            Priority::Low => Blocking::Service(Urgency::Patient),
+            _ => Blocking::Service(Urgency::Prompt),
         }
     }
 }
@@ -77,10 +77,10 @@ where
     T: Send + 'static,
     F: FnOnce() -> T + Send + 'static,
 {
-    let begun = context::process("run_lookup", |me| {
+    let mut begun = context::process("run_lookup", |me| {
         let kind = match Blocking::of(me) {
-            Blocking::OfProgram => Blocking::OfService(Urgency::Prompt),
-            kind @ Blocking::OfService(_) => kind,
+            Blocking::Program => Blocking::Service(Urgency::Prompt),
+            kind @ Blocking::Service(_) => kind,
         };
         SpawnBlocking::begin(me, kind, call)
     });
@@ -100,7 +100,7 @@ where
 /// ```
 #[derive(Debug)]
 #[must_use = "await it for the result; `drop` it if the result does not matter"]
-pub struct SpawnBlocking<T>(Oneshot<Option<Result<T, ExitReason>>>);
+pub struct SpawnBlocking<T>(Wait<Result<T, ExitReason>>);
 
 impl<T: Send + 'static> SpawnBlocking<T> {
     fn begin(
@@ -108,7 +108,7 @@ impl<T: Send + 'static> SpawnBlocking<T> {
         kind: Blocking,
         call: impl FnOnce() -> T + Send + 'static,
     ) -> SpawnBlocking<T> {
-        let (answer, result) = Answer::new();
+        let (answer, mut result) = Answer::new(Some(me.asker()));
         let call = move || catch(|| __rust_begin_short_backtrace(call));
         if me.control.is_ending() {
             // PROC-7: no call is made.
@@ -117,7 +117,7 @@ impl<T: Send + 'static> SpawnBlocking<T> {
             answer.give(call());
         } else {
             // The process may have ended by then, and then the value is dropped here.
-            let is_optional = matches!(kind, Blocking::OfService(_));
+            let is_optional = matches!(kind, Blocking::Service(_));
             let call = Box::new(move || {
                 if is_optional && answer.is_abandoned() {
                     return contain(|| drop(call));
@@ -125,7 +125,9 @@ impl<T: Send + 'static> SpawnBlocking<T> {
                 contain(move || answer.give(call()));
             });
             if run_blocking(me.node, kind, call).is_err() {
-                result.set(Some(Err(ExitReason::SystemLimit)));
+                let (refusal, refused) = Answer::new(None);
+                refusal.give(Err(ExitReason::SystemLimit));
+                result = refused;
             }
         }
         SpawnBlocking(result)
@@ -133,16 +135,17 @@ impl<T: Send + 'static> SpawnBlocking<T> {
 }
 
 impl<T> SpawnBlocking<T> {
-    fn poll_result(&self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
+    fn poll_result(&mut self, context: &mut Context<'_>) -> Poll<Result<T, ExitReason>> {
         if stops(context) {
             return Poll::Pending;
         }
-        match self.0.poll(context) {
-            Poll::Ready(Some(result)) => Poll::Ready(result),
+        let given = self.0.is_given_or_wakes(context);
+        match self.0.take() {
+            Some((Some(result), _)) => Poll::Ready(result),
             // The call was not begun: the process ends (PROC-7), or the node stops.
-            Poll::Ready(None) if is_in_destructor() => leave_destructor("spawn_blocking"),
-            Poll::Pending if waits_in_vain() => leave_destructor("spawn_blocking"),
-            Poll::Ready(None) | Poll::Pending => Poll::Pending,
+            _ if given && is_in_destructor() => leave_destructor("spawn_blocking"),
+            _ if !given && waits_in_vain() => leave_destructor("spawn_blocking"),
+            _ => Poll::Pending,
         }
     }
 }
@@ -157,7 +160,7 @@ fn waits_in_vain() -> bool {
 impl<T> Future for SpawnBlocking<T> {
     type Output = T;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match self.poll_result(context) {
             Poll::Ready(Ok(value)) => Poll::Ready(value),
             // This is not the call's own error: a call can't end with an exit reason.

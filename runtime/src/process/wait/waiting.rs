@@ -12,8 +12,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use crate::context;
-use crate::oneshot::{Answer, Oneshot};
-use crate::process::core::{is_in_destructor, stops};
+use crate::oneshot::{Answer, Wait};
+use crate::process::core::{Running, is_in_destructor};
 
 /// An answer that is waited for: the other end of an [`Answer`]. It resolves to `None` if the answer
 /// will never come.
@@ -35,12 +35,12 @@ use crate::process::core::{is_in_destructor, stops};
 /// ```
 #[derive(Debug)]
 #[must_use = "futures do nothing unless you `.await` or poll them"]
-pub struct Waiting<T>(Oneshot<Option<T>>);
+pub struct Waiting<T>(Wait<T>);
 
 impl<T> Waiting<T> {
     /// Returns the two ends: one that gives the answer, and one that waits for it.
     pub fn new() -> (Answer<T>, Waiting<T>) {
-        let (answer, wait) = Answer::new();
+        let (answer, wait) = Answer::new(context::try_process(|me| me.asker()));
         (answer, Waiting(wait))
     }
 }
@@ -48,17 +48,26 @@ impl<T> Waiting<T> {
 impl<T> Future for Waiting<T> {
     type Output = Option<T>;
 
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
-        if is_in_destructor() {
-            return Poll::Ready(self.0.take().flatten());
-        }
-        if !self.0.is_set_or_wakes(context) {
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<T>> {
+        let wait = &mut self.0;
+        if !wait.is_given() && !is_in_destructor() && !wait.is_given_or_wakes(context) {
             return Poll::Pending;
         }
-        context::try_process(|me| me.take_signals_aside());
-        if stops(context) {
+        let stops = |me: Running<'_>| {
+            if me.control.is_in_destructor() {
+                return false;
+            }
+            me.take_signals_aside();
+            me.control.stops()
+        };
+        if context::try_process(stops).unwrap_or(false) {
+            context.waker().wake_by_ref();
             return Poll::Pending;
         }
-        Poll::Ready(self.0.take().flatten())
+        let (answer, asker) = wait.take().unwrap_or_default();
+        if let Some(asker) = asker {
+            context::try_process(|me| me.keep_asker(asker));
+        }
+        Poll::Ready(answer)
     }
 }

@@ -114,9 +114,11 @@ impl<T> Future for Within<T> {
         }
         match &this.timer {
             Timer::New => this.timer = this.begin(context),
-            // It has lasted for at most one tick.
+            // It has lasted for at most one tick, or is polled in a task now, which no tick wakes.
             Timer::Tick(round)
-                if context::process("Waiting::within", |me| me.round()) != *round =>
+                if context::process("Waiting::within", |me| {
+                    me.round() != *round || !me.control.is_own_waker(context.waker())
+                }) =>
             {
                 this.timer = this.own_timer();
             }
@@ -155,6 +157,10 @@ impl Running<'_> {
 
 #[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
+    use std::future::poll_fn;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
     use super::*;
     use crate::node::Node;
     use crate::process::timeout;
@@ -172,6 +178,47 @@ mod tests {
                 answer.give(7);
                 assert_eq!(within.into_inner().await, Some(7));
             }
+        });
+        node.stop();
+    }
+
+    /// A task inside of a process's future.
+    struct Task {
+        woken: AtomicBool,
+        process: Waker,
+    }
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {
+            self.woken.store(true, Ordering::SeqCst);
+            self.process.wake_by_ref();
+        }
+    }
+
+    /// A wait that a task takes over is polled by the task when the limit is over.
+    #[test]
+    fn a_task_takes_a_wait_over() {
+        let node = Node::builder().workers(1).build().unwrap();
+        node.block_on(async {
+            let (_answer, waiting) = Waiting::<u64>::new();
+            let mut within = waiting.within(EXACT_BELOW);
+            poll_fn(|context| {
+                assert!(Pin::new(&mut within).poll(context).is_pending());
+                Poll::Ready(())
+            })
+            .await;
+            let mut task = None;
+            let ends = poll_fn(|context| {
+                let (woken, process) = (AtomicBool::new(true), context.waker().clone());
+                let task: &mut Arc<Task> =
+                    task.get_or_insert_with(|| Arc::new(Task { woken, process }));
+                if !task.woken.swap(false, Ordering::SeqCst) {
+                    return Poll::Pending;
+                }
+                let waker = task.clone().into();
+                Pin::new(&mut within).poll(&mut Context::from_waker(&waker))
+            });
+            assert_eq!(timeout(Duration::from_secs(20), ends).await, Ok(Err(Elapsed)));
         });
         node.stop();
     }
