@@ -42,7 +42,8 @@ use crate::r#gen::{Bond, CallError};
 pub use crate::r#gen::{InitAck, Start, StartError};
 
 /// Starts a process on this node that is not linked to the caller, and returns when it has
-/// acknowledged (OTP's `proc_lib:start`). Returns its pid and the acknowledged value.
+/// acknowledged (OTP's `proc_lib:start`). Returns its pid and the acknowledged value. If the caller
+/// ends or drops the future before that, the process is killed.
 ///
 /// ```
 /// use fika::prelude::*;

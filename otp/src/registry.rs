@@ -47,6 +47,7 @@ use fika_runtime::{
 use parking_lot::{Mutex, RwLock};
 use serde::{Deserialize, Serialize};
 
+use crate::r#gen::contained::{contained, discard};
 use crate::r#gen::start::settle;
 use crate::r#gen::{Bond, Start, StartError, Via, start};
 
@@ -238,16 +239,18 @@ where
 
     /// Takes the value and registers the process. Returns the holder if the key is taken.
     fn try_register(&self, pid: Pid, key: &K, value: &mut Option<V>) -> Option<Pid> {
+        // Copied before anything changes: a key's `clone` may panic.
+        let (listed, owned) = (key.clone(), key.clone());
         let mut shard = self.shard(key).write();
-        let entries = shard.entry(key.clone()).or_default();
+        let holder = shard.get(key).and_then(|entries| entries.first());
         if self.0.keys == Keys::Unique
-            && let Some(holder) = entries.first()
+            && let Some(holder) = holder
         {
             return Some(holder.pid);
         }
         let value = value.take()?;
-        entries.push(Entry { pid, value });
-        self.0.owned.lock().entry(pid).or_default().push(key.clone());
+        shard.entry(listed).or_default().push(Entry { pid, value });
+        self.0.owned.lock().entry(pid).or_default().push(owned);
         None
     }
 
@@ -272,22 +275,25 @@ where
 
     fn remove(&self, pid: Pid, key: &K) {
         let mut shard = self.shard(key).write();
-        let mut removed = Vec::new();
+        let (mut removed, mut entry) = (Vec::new(), None);
         if let Some(entries) = shard.get_mut(key) {
             removed.extend(entries.extract_if(.., |entry| entry.pid == pid));
             if entries.is_empty() {
-                shard.remove(key);
+                entry = shard.remove_entry(key);
             }
         }
         drop(shard);
-        // The lock is released first: dropping a value may run the program's code.
-        drop(removed);
+        // The lock is released first: dropping a key or a value may run the program's code.
+        removed.into_iter().for_each(discard);
+        discard(entry);
     }
 
     fn remove_all(&self, pid: Pid) {
         let keys = self.0.owned.lock().remove(&pid);
         for key in keys.into_iter().flatten() {
-            self.remove(pid, &key);
+            // The other entries are removed even if the code of this key fails.
+            let _ = contained(|| self.remove(pid, &key));
+            discard(key);
         }
     }
 

@@ -104,6 +104,12 @@ impl Behaviour {
         self.ancestors.to_vec()
     }
 
+    /// Returns the process that waits until this one has started.
+    pub(crate) fn awaited_by(&self) -> Option<Pid> {
+        let starts = self.work.load().is_some_and(|work| work.callback == "init");
+        starts.then(|| self.ancestors.first().copied()).flatten()
+    }
+
     pub(crate) fn begins(&self, work: &'static Work) {
         self.work.store(Some(work));
         self.begun.store(self.begun.load(Ordering::Relaxed) + 1, Ordering::Relaxed);

@@ -1,6 +1,11 @@
-//! Values of a program that a behaviour drops: a panic in their destructors stays there.
+//! Code of the program that a behaviour calls in the middle of its work, such as hooks and
+//! destructors: if it panics or calls `exit`, the process goes on.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::Future as _;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+use fika_runtime::{ExitReason, catch_exit};
 
 /// A value of the program, such as a function. A panic in its destructor does not reach the process
 /// that drops it. As after any panic, the panic hook has printed it.
@@ -26,12 +31,18 @@ impl<T> Drop for Contained<T> {
     }
 }
 
+/// Calls a function. If it panics or calls `exit`, returns the reason, and the process goes on.
+pub(crate) fn contained<R>(call: impl FnOnce() -> R) -> Result<R, ExitReason> {
+    let caught = pin!(catch_exit(async { call() }));
+    match caught.poll(&mut Context::from_waker(Waker::noop())) {
+        Poll::Ready(result) => result,
+        Poll::Pending => unreachable!("the function does not wait"),
+    }
+}
+
 /// Drops a value of the program, and contains a panic in its destructor.
 pub(crate) fn discard<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        // The payload may panic when it is dropped, too.
-        std::mem::forget(payload);
-    }
+    let _ = contained(|| drop(value));
 }
 
 #[cfg(test)]

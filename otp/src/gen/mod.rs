@@ -10,7 +10,7 @@ pub(crate) mod request;
 mod request_id;
 pub(crate) mod server_ref;
 pub(crate) mod start;
-mod waits;
+pub(crate) mod waits;
 pub(crate) mod wire;
 
 pub use call_error::{CallError, Hop};

@@ -12,7 +12,8 @@ use std::mem;
 use std::sync::Arc;
 
 use fika_runtime::{
-    Answer, ExitReason, Message, Node, Pid, exit_reason, printable, report, self_node, try_self_pid,
+    Answer, ExitReason, LogRate, Message, Node, Pid, exit_reason, printable, report, self_node,
+    self_pid, try_self_pid,
 };
 
 use super::behaviour::Behaviour;
@@ -31,6 +32,8 @@ pub(crate) enum Unanswered {
     Dropped,
     /// The server has no handler for the request.
     Unknown,
+    /// The reply came from another node, and does not decode.
+    Unreadable,
 }
 
 /// The address of a caller that waits for an `A` (OTP's `From`).
@@ -110,6 +113,9 @@ impl<A: Message> ReplyTo<A> {
     }
 
     pub(crate) fn there(caller: Option<Pid>, proxy: Pid) -> ReplyTo<A> {
+        // A peer can't claim to be a process of this node or of a third one.
+        let is_there = |pid: &Pid| pid.node() == proxy.node() && pid.node() != self_pid().node();
+        let caller = caller.filter(is_there);
         ReplyTo { caller, taken: true, to: To::There(self_node(), proxy), deferred: None }
     }
 
@@ -144,8 +150,14 @@ impl<A: Message> ReplyTo<A> {
             To::Here(answer) => answer.give(outcome),
             To::There(node, proxy) => {
                 if let Err(error) = node.send(proxy, Answered(outcome)) {
-                    let error = printable(error);
-                    report!(warn, caller = %proxy, error = %error, "a reply could not be sent");
+                    let rate = node.extension_or_init(Unsent::default);
+                    rate.0.line(node.env().now(), |left_out| {
+                        let error = printable(&error);
+                        report!(
+                            warn, caller = %proxy, error = %error, left_out,
+                            "a reply could not be sent"
+                        );
+                    });
                     let _ = node.send(proxy, Answered::<A>(Err(Unanswered::Dropped)));
                 }
             }
@@ -153,6 +165,10 @@ impl<A: Message> ReplyTo<A> {
         }
     }
 }
+
+/// Limits the reports of replies that could not be sent.
+#[derive(Default)]
+struct Unsent(LogRate);
 
 /// Tells the caller that there will be no reply. A caller on another node learns of the server's
 /// end, and of the reason, by a monitor.

@@ -20,8 +20,9 @@ use std::time::Duration;
 
 use fika_macros::{Message, receive};
 use fika_runtime::{
-    Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info, self_node,
-    self_pid, send_wait, sleep, spawn, timeout, try_self_pid, try_send,
+    Answer, Dest, Elapsed, Ended, ExitReason, Message, Node, Pid, Waiting, Within, info,
+    is_process_alive, open_message, self_node, self_pid, send_wait, sleep, spawn, timeout,
+    try_self_pid, try_send,
 };
 
 use super::call_error::{CallError, Late, Why};
@@ -34,7 +35,7 @@ use super::{behaviour, waits};
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How long a call waits before it looks for a circle.
-const PATIENCE: Duration = Duration::from_millis(250);
+pub(crate) const PATIENCE: Duration = Duration::from_millis(250);
 
 /// How long a call that timed out waits to learn the length of the server's mailbox.
 const COUNT_LIMIT: Duration = Duration::from_millis(20);
@@ -265,15 +266,32 @@ async fn call_bounded<R: Message, A: Message>(
     waiting: Waiting<Outcome<A>>,
     limit: Option<Duration>,
 ) -> Result<A, CallError> {
-    let began = self_node().env().now();
+    let (node, began) = (self_node(), self_node().env().now());
     let fails = |why| CallError::new(to, name::<R>(), why);
-    let sent = async {
+    // A circle is broken even if a member only waits for room.
+    let (entered, circle) = waits::enter(&node, self_pid(), pid, name::<R>());
+    let (mut circle, mut open) = (pin!(circle), true);
+    let mut sent = pin!(async {
         match limit {
             Some(limit) => timeout(limit, send_wait(pid, call)).await.ok(),
             None => Some(send_wait(pid, call).await),
         }
+    });
+    let sent = poll_fn(|context| {
+        if open && let Poll::Ready(found) = circle.as_mut().poll(context) {
+            open = false;
+            if let Some(hops) = found {
+                return Poll::Ready(Err(hops));
+            }
+        }
+        sent.as_mut().poll(context).map(Ok)
+    });
+    let sent = match sent.await {
+        Ok(sent) => sent,
+        Err(hops) => return Err(fails(Why::Cycle(hops))),
     };
-    match sent.await {
+    drop(entered);
+    match sent {
         Some(Ok(())) => {
             let used = self_node().env().now().since(began);
             patient(to, pid, name::<R>(), waiting, limit, used).await
@@ -297,6 +315,7 @@ pub(crate) async fn patient<A: Message>(
     used: Duration,
 ) -> Result<A, CallError> {
     let node = self_node();
+    let began = node.env().now();
     let before = behaviour::of(&node, pid).map(|server| server.now());
     let (entered, circle) = waits::enter(&node, self_pid(), pid, request);
     let (mut waiting, mut circle) = (pin!(waiting), pin!(circle));
@@ -339,7 +358,13 @@ pub(crate) async fn patient<A: Message>(
         Came::Answer(Some(Ok(value))) => return Ok(value),
         Came::Answer(failed) => {
             let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-            after_end(pid, failed, rest).await
+            let waited = node.env().now().since(began);
+            match after_end(pid, failed, rest.map(|rest| rest.saturating_sub(waited))).await {
+                Why::Timeout(late) => {
+                    Why::Timeout(Late { after: limit.unwrap_or_default(), ..late })
+                }
+                why => why,
+            }
         }
         Came::Circle(hops) => Why::Cycle(hops),
         Came::Late => {
@@ -366,21 +391,37 @@ async fn late_of(
     Late { after: Duration::ZERO, work, messages }
 }
 
-/// Waits for the end of the server, if it is about to end. A server that catches a panic does not end.
+/// Waits for the end of the server, if it is about to end. A server that catches a panic goes on.
 async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why {
     let reason = match failed {
         Unanswered::Ended { reason, by } if by == Some(pid) => reason,
         other => return why_of(other, pid),
     };
-    let ended = Ended::of(pid);
-    let seen = match limit {
-        Some(limit) => timeout(limit, ended).await.ok(),
-        None => Some(ended.await),
-    };
-    match seen {
-        Some(ExitReason::Noproc) => Why::Ended(reason),
-        Some(seen) => Why::Ended(seen),
-        None => Why::Timeout(Late { after: limit.unwrap_or_default(), ..late_of(pid, None).await }),
+    let node = self_node();
+    let work = || behaviour::of(&node, pid).map(|server| server.now());
+    let (mut ended, mut rest, before) = (Ended::of(pid), limit.unwrap_or(Duration::MAX), work());
+    loop {
+        let part = rest.min(PATIENCE);
+        match timeout(part, &mut ended).await {
+            Ok(ExitReason::Noproc) => return Why::Ended(reason),
+            Ok(seen) => return Why::Ended(seen),
+            Err(Elapsed) => rest = rest.saturating_sub(part),
+        }
+        // A server that runs no callback, or a later one, has gone on.
+        let goes_on = match (before, work()) {
+            (_, Some((None, _))) => true,
+            (Some((_, before)), Some((Some(work), now))) => {
+                now != before && work.callback != "terminate"
+            }
+            _ => false,
+        };
+        if goes_on && timeout(COUNT_LIMIT, is_process_alive(pid)).await == Ok(true) {
+            return Why::NoReply;
+        }
+        if rest.is_zero() {
+            let late = late_of(pid, None).await;
+            return Why::Timeout(Late { after: limit.unwrap_or_default(), ..late });
+        }
     }
 }
 
@@ -496,10 +537,20 @@ fn send_remote<R: Message, A: Message>(
 
 /// Waits for the reply of another node in place of the caller.
 async fn wait_in_place<A: Message>(answer: Answer<Outcome<A>>) {
-    receive! {
-        Answered(outcome): Answered<A> => answer.give(outcome),
-        _: Refused => answer.give(Err(Unanswered::Unknown)),
-        Gone(reason) => answer.give(Err(Unanswered::Ended { reason, by: None })),
+    loop {
+        let message = receive! { message => message };
+        let outcome = if message.is::<Answered<A>>() {
+            let answered = open_message::<Answered<A>>(message);
+            answered.map_or(Err(Unanswered::Unreadable), |Answered(outcome)| outcome)
+        } else if message.is::<Refused>() {
+            Err(Unanswered::Unknown)
+        } else if message.is::<Gone>() {
+            let Some(Gone(reason)) = open_message(message) else { continue };
+            Err(Unanswered::Ended { reason, by: None })
+        } else {
+            continue;
+        };
+        return answer.give(outcome);
     }
 }
 
@@ -538,6 +589,9 @@ pub(crate) fn why_of(failed: Unanswered, server: Pid) -> Why {
         Unanswered::Ended { reason, .. } => Why::Ended(reason),
         Unanswered::Dropped => Why::NoReply,
         Unanswered::Unknown => Why::Unknown,
+        Unanswered::Unreadable => Why::NotSent(
+            "its reply does not decode: the server may have another version of the type".into(),
+        ),
     }
 }
 

@@ -1,12 +1,14 @@
 //! Requests whose replies are asked for later: [`RequestId`] and collections of them.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use fika_runtime::{Elapsed, timeout};
+use parking_lot::Mutex;
 
 use super::call_error::{CallError, Late, Why};
 use super::request::{Sent, why_of};
@@ -183,12 +185,58 @@ impl<A> RequestId<A> {
 /// # }
 /// ```
 pub struct RequestIds<L, A> {
-    requests: VecDeque<(L, RequestId<A>)>,
+    requests: HashMap<u64, Stored<L, A>>,
+    /// The number of the next request.
+    next: u64,
+    arrivals: Arc<Arrivals>,
+}
+
+/// A request in a collection. It has its own waker, so a reply costs the same in any collection.
+struct Stored<L, A> {
+    label: L,
+    request: RequestId<A>,
+    waker: Waker,
+    /// The response, if it had come when the request was added.
+    response: Option<Result<A, CallError>>,
+}
+
+/// The requests whose responses have come or may have come, oldest first (GS-18).
+#[derive(Default)]
+struct Arrivals {
+    numbers: Mutex<VecDeque<u64>>,
+    /// The task that waits for a response of the collection.
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Arrivals {
+    fn wait(&self, waker: &Waker) {
+        let mut waiting = self.waiting.lock();
+        if !waiting.as_ref().is_some_and(|old| old.will_wake(waker)) {
+            let old = waiting.replace(waker.clone());
+            drop(waiting);
+            drop(old);
+        }
+    }
+}
+
+struct Arrival {
+    number: u64,
+    arrivals: Arc<Arrivals>,
+}
+
+impl Wake for Arrival {
+    fn wake(self: Arc<Self>) {
+        self.arrivals.numbers.lock().push_back(self.number);
+        let waiting = self.arrivals.waiting.lock().clone();
+        if let Some(waiting) = waiting {
+            waiting.wake();
+        }
+    }
 }
 
 impl<L, A> Default for RequestIds<L, A> {
     fn default() -> Self {
-        RequestIds { requests: VecDeque::new() }
+        RequestIds { requests: HashMap::new(), next: 0, arrivals: Arc::default() }
     }
 }
 
@@ -200,8 +248,19 @@ impl<L, A> RequestIds<L, A> {
     }
 
     /// Adds a request with its label (OTP's `reqids_add/3`).
-    pub fn add(&mut self, label: L, request: RequestId<A>) {
-        self.requests.push_back((label, request));
+    pub fn add(&mut self, label: L, mut request: RequestId<A>) {
+        let number = self.next;
+        self.next += 1;
+        let waker = Waker::from(Arc::new(Arrival { number, arrivals: self.arrivals.clone() }));
+        // From now on, the waker notes when the response comes.
+        let response = match request.poll_response(&mut Context::from_waker(&waker)) {
+            Poll::Ready(response) => {
+                self.arrivals.numbers.lock().push_back(number);
+                Some(response)
+            }
+            Poll::Pending => None,
+        };
+        self.requests.insert(number, Stored { label, request, waker, response });
     }
 
     /// Returns the number of requests (OTP's `reqids_size/1`).
@@ -308,12 +367,18 @@ impl<L, A> RequestIds<L, A> {
     }
 
     fn poll_next(&mut self, context: &mut Context<'_>) -> Option<(L, Result<A, CallError>)> {
-        for at in 0..self.requests.len() {
-            if let Poll::Ready(response) = self.requests[at].1.poll_response(context) {
-                let (label, _) = self.requests.remove(at)?;
+        self.arrivals.wait(context.waker());
+        loop {
+            let number = self.arrivals.numbers.lock().pop_front()?;
+            let Some(stored) = self.requests.get_mut(&number) else { continue };
+            let response = stored.response.take().map_or_else(
+                || stored.request.poll_response(&mut Context::from_waker(&stored.waker)),
+                Poll::Ready,
+            );
+            if let Poll::Ready(response) = response {
+                let Stored { label, .. } = self.requests.remove(&number)?;
                 return Some((label, response));
             }
         }
-        None
     }
 }

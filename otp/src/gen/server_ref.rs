@@ -13,7 +13,7 @@ use fika_runtime::message::{
     Buffer, decode_postcard_shared, encode_postcard, fingerprint_of, generic_tag, generic_tag_hash,
 };
 use fika_runtime::{
-    DecodeError, Dest, EncodeError, Message, Name, NodeName, Pid, current_node, whereis,
+    DecodeError, Dest, EncodeError, Message, Name, NodeName, Pid, Printable, current_node, whereis,
 };
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de, ser};
 
@@ -263,8 +263,9 @@ impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Address::Pid(pid) => pid.fmt(f),
-            Address::Name(name) => name.fmt(f),
-            Address::NameAt(name, node) => Dest::from((name, node)).fmt(f),
+            // A peer may have sent the names.
+            Address::Name(name) => Printable(name).fmt(f),
+            Address::NameAt(name, node) => Printable(Dest::from((name, node))).fmt(f),
             Address::Via(via) => via.fmt(f),
         }
     }

@@ -7,7 +7,8 @@
 //! | 3 | the child | acknowledges; or unlinks the starter and ends |
 //! | 4 | the starter | returns; after a failure only when the child has ended (PL-3), so that its name is free |
 //!
-//! If the start times out, the starter unlinks the child and kills it (PL-4).
+//! If the start times out, the starter unlinks the child and kills it (PL-4). If the starter ends or
+//! drops the future of the start, the child is killed, too.
 
 use std::fmt;
 use std::future::Future;
@@ -17,9 +18,9 @@ use std::time::Duration;
 
 use fika_macros::receive;
 use fika_runtime::{
-    Answer, Ended, Exit, ExitReason, MailboxLimit, Name, Pid, Priority, RegisterError, SpawnOpts,
-    Spawned, Waiting, demonitor_flush, exit_async, exit_process, exit_reason, register, self_node,
-    self_pid, spawn_opt, timeout, unlink, whereis,
+    Answer, Ended, Exit, ExitReason, MailboxLimit, Name, Node, Pid, Priority, RegisterError,
+    SpawnOpts, Spawned, Waiting, demonitor_flush, exit_async, exit_process, exit_reason, register,
+    self_node, self_pid, spawn_opt, timeout, try_self_pid, unlink, whereis,
 };
 
 use serde::{Deserialize, Serialize};
@@ -248,6 +249,8 @@ pub struct InitAck<T> {
     answer: Option<Answer<Result<T, Failure>>>,
     pub(crate) starter: Pid,
     bond: Bond,
+    /// The new process, once it runs.
+    child: Option<Pid>,
 }
 
 enum Failure {
@@ -295,8 +298,16 @@ impl<T> InitAck<T> {
 impl<T> Drop for InitAck<T> {
     fn drop(&mut self) {
         if let Some(answer) = self.answer.take() {
+            let reason = exit_reason();
+            if reason.is_some()
+                && self.bond == Bond::Link
+                && self.child.is_some_and(|child| Some(child) == try_self_pid())
+            {
+                // PL-5, as in `fail`. A process that an exit signal ends is past this.
+                unlink(self.starter);
+            }
             let ended = |reason| Failure::Error(StartError::Failed(reason));
-            answer.give(Err(exit_reason().map_or(Failure::Dropped, ended)));
+            answer.give(Err(reason.map_or(Failure::Dropped, ended)));
         }
     }
 }
@@ -332,15 +343,19 @@ where
     Fut: Future<Output: fika_runtime::Outcome> + Send + 'static,
 {
     let (answer, waiting) = Waiting::new();
-    let ack = InitAck { answer: Some(answer), starter: self_pid(), bond };
+    let ack = InitAck { answer: Some(answer), starter: self_pid(), bond, child: None };
     let spawned = spawn_opt(opts.spawn_opts(bond), child(ack));
     let pid = spawned.pid;
+    let mut unacknowledged = Unacknowledged { node: self_node(), pid, over: false };
     let acknowledged = match opts.timeout {
         Some(limit) => timeout(limit, waiting).await.ok(),
         None => Some(waiting.await),
     };
     let error = match acknowledged {
-        Some(Some(Ok(value))) => return Ok((spawned, value)),
+        Some(Some(Ok(value))) => {
+            unacknowledged.over = true;
+            return Ok((spawned, value));
+        }
         Some(Some(Err(Failure::Error(error)))) => error,
         // The child did not acknowledge and no longer can, so the result is its end.
         Some(Some(Err(Failure::Dropped))) => {
@@ -366,6 +381,7 @@ where
         exit_process(pid, ExitReason::Kill);
     }
     ended.await;
+    unacknowledged.over = true;
     if bond == Bond::Link {
         flush_exit(pid).await;
     }
@@ -373,6 +389,22 @@ where
         demonitor_flush(monitor);
     }
     Err(error)
+}
+
+/// A process that has not acknowledged. It is killed if the starter gives the start up: nobody would
+/// know of the process, and a link does not end one that traps exits in its `init`.
+struct Unacknowledged {
+    node: Node,
+    pid: Pid,
+    over: bool,
+}
+
+impl Drop for Unacknowledged {
+    fn drop(&mut self) {
+        if !self.over {
+            self.node.exit_process(self.pid, ExitReason::Kill);
+        }
+    }
 }
 
 /// Removes the exit message of a child that has ended, if the starter traps exits.
@@ -385,11 +417,12 @@ async fn flush_exit(child: Pid) {
 
 /// Lists the running process, and registers its name. The process ends if the name is taken.
 pub(crate) async fn settle<T>(
-    ack: InitAck<T>,
+    mut ack: InitAck<T>,
     module: &'static str,
     name: Option<&StartName>,
 ) -> (InitAck<T>, Listed) {
     let node = self_node();
+    ack.child = Some(self_pid());
     let behaviour = Behaviour::new(self_pid(), module, Some(ack.starter), &node);
     let listed = Listed::new(node, behaviour);
     let taken = match name {

@@ -7,6 +7,10 @@
 //! circle, since another process may reply. Neither is a call to a process that runs no callback,
 //! since it takes its next message soon.
 //!
+//! A process that starts another one waits for its `init`. So the call of a process in its `init` is
+//! entered together with the start. A start is part of circles, but only the calls fail: the start
+//! then has its own result.
+//!
 //! # Several nodes
 //! The table has the calls between processes of one node, so a circle over several nodes ends by the
 //! time limits of its calls. An entry is plain data: two pids, a serial number and a name. So nodes
@@ -44,7 +48,8 @@ struct Edge {
     serial: u64,
     server: Pid,
     request: &'static str,
-    cycle: Answer<Vec<Hop>>,
+    /// `None` for a start.
+    cycle: Option<Answer<Vec<Hop>>>,
 }
 
 /// A call that is in the table until this is dropped.
@@ -52,6 +57,8 @@ pub(crate) struct InWait {
     node: Node,
     caller: Pid,
     serial: u64,
+    /// The starts that the call delays: their starters and serial numbers.
+    starts: Vec<(Pid, u64)>,
 }
 
 /// Enters a call. The second value resolves to the circle, if the call is or becomes part of one.
@@ -64,14 +71,15 @@ pub(crate) fn enter(
     let (cycle, found) = Waiting::new();
     let table = node.extension_or_init(Mutex::<Waits>::default);
     let mut waits = table.lock();
-    let serial = waits.add(caller, server, request, cycle);
+    let serial = waits.add(caller, server, request, Some(cycle));
+    let starts = waits.add_starts(node, caller);
     let failed = waits.circle_from(caller, |caller, server| blocks(node, caller, server));
     drop(waits);
     let hops: Vec<Hop> = failed.iter().map(|(hop, _)| hop.clone()).collect();
-    for (_, cycle) in failed {
+    for cycle in failed.into_iter().filter_map(|(_, cycle)| cycle) {
         cycle.give(hops.clone());
     }
-    (InWait { node: node.clone(), caller, serial }, found)
+    (InWait { node: node.clone(), caller, serial, starts }, found)
 }
 
 /// Returns whether the server cannot take another request before the caller gets its reply: a server
@@ -88,12 +96,23 @@ impl Waits {
         caller: Pid,
         server: Pid,
         request: &'static str,
-        cycle: Answer<Vec<Hop>>,
+        cycle: Option<Answer<Vec<Hop>>>,
     ) -> u64 {
         self.serial += 1;
         let edge = Edge { serial: self.serial, server, request, cycle };
         self.edges.entry(caller).or_default().push(edge);
         self.serial
+    }
+
+    /// Enters the start of this process, if it is still in its `init`, and the starts that wait for
+    /// that one. Returns their starters and serial numbers.
+    fn add_starts(&mut self, node: &Node, mut child: Pid) -> Vec<(Pid, u64)> {
+        let mut starts = Vec::new();
+        while let Some(starter) = behaviour::of(node, child).and_then(|child| child.awaited_by()) {
+            starts.push((starter, self.add(starter, child, "start", None)));
+            child = starter;
+        }
+        starts
     }
 
     fn contains(&self, caller: Pid, serial: u64) -> bool {
@@ -117,11 +136,8 @@ impl Waits {
         &mut self,
         start: Pid,
         blocks: impl Fn(Pid, Pid) -> bool,
-    ) -> Vec<(Hop, Answer<Vec<Hop>>)> {
-        let mut path: Vec<(Pid, u64)> = Vec::new();
-        if !self.search(start, start, &blocks, &mut path) {
-            return Vec::new();
-        }
+    ) -> Vec<(Hop, Option<Answer<Vec<Hop>>>)> {
+        let path = self.search(start, &blocks);
         let taken = path.into_iter().filter_map(|(caller, serial)| {
             let edge = self.remove(caller, serial)?;
             Some((Hop { caller, request: edge.request }, edge.cycle))
@@ -129,28 +145,36 @@ impl Waits {
         taken.collect()
     }
 
-    /// Looks for a way from `at` to `goal`, depth first. Each process is visited once.
-    fn search(
-        &self,
-        at: Pid,
-        goal: Pid,
-        blocks: &impl Fn(Pid, Pid) -> bool,
-        path: &mut Vec<(Pid, u64)>,
-    ) -> bool {
-        if path.iter().any(|(visited, _)| *visited == at) {
-            return false;
-        }
-        for edge in self.edges.get(&at).into_iter().flatten() {
-            if !blocks(at, edge.server) {
-                continue;
+    /// Looks for a way from a process back to itself. Each process is looked at once, however many
+    /// ways lead to it. Returns the calls of the way.
+    fn search(&self, start: Pid, blocks: &impl Fn(Pid, Pid) -> bool) -> Vec<(Pid, u64)> {
+        // The call by which each process was reached.
+        let mut reached: HashMap<Pid, (Pid, u64)> = HashMap::new();
+        let mut open = vec![start];
+        while let Some(at) = open.pop() {
+            for edge in self.edges.get(&at).into_iter().flatten() {
+                let leads_on = edge.cycle.is_none() || blocks(at, edge.server);
+                if reached.contains_key(&edge.server) || !leads_on {
+                    continue;
+                }
+                reached.insert(edge.server, (at, edge.serial));
+                open.push(edge.server);
             }
-            path.push((at, edge.serial));
-            if edge.server == goal || self.search(edge.server, goal, blocks, path) {
-                return true;
+            if reached.contains_key(&start) {
+                break;
             }
-            path.pop();
         }
-        false
+        let mut path = Vec::new();
+        let mut at = start;
+        while let Some((caller, serial)) = reached.get(&at) {
+            path.push((*caller, *serial));
+            at = *caller;
+            if at == start {
+                break;
+            }
+        }
+        path.reverse();
+        path
     }
 }
 
@@ -165,7 +189,10 @@ impl InWait {
 impl Drop for InWait {
     fn drop(&mut self) {
         let Some(table) = self.node.extension::<Mutex<Waits>>() else { return };
-        let removed = table.lock().remove(self.caller, self.serial);
+        let mut waits = table.lock();
+        let removed = waits.remove(self.caller, self.serial);
+        self.starts.drain(..).for_each(|(starter, serial)| drop(waits.remove(starter, serial)));
+        drop(waits);
         // Dropped without the lock.
         drop(removed);
     }
@@ -186,7 +213,7 @@ mod tests {
     /// Enters a call. Returns its serial number, and the other end of its answer.
     fn enter(waits: &mut Waits, caller: Pid, server: Pid) -> (u64, Waiting<Vec<Hop>>) {
         let (cycle, found) = Waiting::new();
-        (waits.add(caller, server, "request", cycle), found)
+        (waits.add(caller, server, "request", Some(cycle)), found)
     }
 
     #[test]
@@ -228,5 +255,51 @@ mod tests {
             assert!(waits.circle_from(pids[1], blocks).is_empty());
         }
         assert_eq!(waits.circle_from(pids[1], |_, _| true).len(), 2);
+    }
+
+    /// Returns the function that makes the pids of a node.
+    fn pid() -> impl Fn(u32) -> Pid {
+        let node = NodeId::nameless();
+        move |slot| Pid::new(node, LocalId { slot, generation: 0 })
+    }
+
+    /// The number of ways doubles with each layer.
+    #[test]
+    fn a_wide_graph_is_searched_in_no_time() {
+        let (mut waits, pid) = (Waits::default(), pid());
+        let mut answers = Vec::new();
+        let layers = 200;
+        for layer in 0..layers {
+            for (from, to) in [(0, 0), (0, 1), (1, 0), (1, 1)] {
+                let (from, to) = (pid(2 * layer + from), pid(2 * layer + 2 + to));
+                answers.push(enter(&mut waits, from, to));
+            }
+        }
+        assert!(waits.circle_from(pid(0), |_, _| true).is_empty());
+        answers.push(enter(&mut waits, pid(2 * layers), pid(0)));
+        let circle = waits.circle_from(pid(2 * layers), |_, _| true);
+        assert_eq!(circle.len(), layers as usize + 1);
+    }
+
+    #[test]
+    fn a_long_chain_is_searched() {
+        let (mut waits, pid) = (Waits::default(), pid());
+        let length = 100_000;
+        let answers: Vec<_> =
+            (0..length).map(|at| enter(&mut waits, pid(at), pid((at + 1) % length))).collect();
+        assert_eq!(waits.circle_from(pid(7), |_, _| true).len(), answers.len());
+    }
+
+    /// A start is part of a circle, and blocks in any case.
+    #[test]
+    fn a_start_is_part_of_a_circle() {
+        let (mut waits, pids) = (Waits::default(), pids());
+        let _answer = enter(&mut waits, pids[0], pids[1]);
+        waits.add(pids[1], pids[0], "start", None);
+        let circle = waits.circle_from(pids[0], |caller, _| caller == pids[0]);
+        let hops: Vec<_> =
+            circle.iter().map(|(hop, cycle)| (hop.request, cycle.is_some())).collect();
+        assert_eq!(hops, [("request", true), ("start", false)]);
+        assert!(waits.edges.is_empty());
     }
 }

@@ -19,7 +19,9 @@ use fika_macros::Message;
 use fika_runtime::message::{
     Buffer, composed_fingerprint, generic_tag, generic_tag_hash, hash_tag,
 };
-use fika_runtime::{DecodeError, EncodeError, Encoded, Envelope, Message, Pid, WireType};
+use fika_runtime::{
+    DecodeError, EncodeError, Encoded, Envelope, Message, Pid, WireType, open_message, send,
+};
 use serde::{Deserialize, Serialize};
 
 use super::reply_to::{Outcome, ReplyTo, Unanswered};
@@ -125,6 +127,13 @@ pub(crate) struct Head {
     pub(crate) proxy: Pid,
 }
 
+impl Head {
+    /// Tells the process that waits in place of the caller that the request is refused.
+    pub(crate) fn refuse(self) {
+        send(self.proxy, Refused);
+    }
+}
+
 /// A request from another node, whose reply is an `A`.
 pub(crate) struct RemoteCall<R, A> {
     pub(crate) head: Head,
@@ -204,6 +213,16 @@ pub(crate) fn head_of(message: &Envelope) -> Option<Head> {
     })
 }
 
+/// Opens a request from another node. If it does not decode, it is refused.
+pub(crate) fn open_remote<R: Message, A: Message>(message: Envelope) -> Option<RemoteCall<R, A>> {
+    let head = head_of(&message);
+    let call = open_message(message);
+    if let (None, Some(head)) = (&call, head) {
+        head.refuse();
+    }
+    call
+}
+
 /// Tells the process that waits in place of a client that the server has no handler for the request.
 #[derive(Debug, Serialize, Deserialize, Message)]
 #[message(tag = "fika_otp::Refused")]
@@ -245,7 +264,7 @@ impl<A: Message> Message for Answered<A> {
                 out.put_u8(1);
                 reason.encode(out)
             }
-            Err(Unanswered::Dropped) => {
+            Err(Unanswered::Dropped | Unanswered::Unreadable) => {
                 out.put_u8(2);
                 Ok(())
             }

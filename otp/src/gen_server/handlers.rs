@@ -17,7 +17,7 @@ use fika_runtime::{DecodeError, EncodeError, Envelope, Message, Pid, open_messag
 use super::GenServer;
 use super::next::{Next, Reply};
 use crate::r#gen::behaviour::{Behaviour, Work};
-use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of};
+use crate::r#gen::wire::{CastMessage, LocalCall, RemoteCall, head_of, open_remote};
 use crate::r#gen::{Caller, ReplyTo, name};
 
 /// Handles the requests of type `R`, each of which gets a reply (OTP's `handle_call/3`).
@@ -335,7 +335,8 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
         let (from, request) = match message.downcast::<LocalCall<R, S::Reply>>() {
             Ok(call) => call.body.take(),
             Err(message) if message.is::<RemoteCall<R, S::Reply>>() => {
-                let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open(message) else {
+                let Some(RemoteCall::<R, S::Reply> { head, request, .. }) = open_remote(message)
+                else {
                     return Ok(Handled::gone());
                 };
                 (ReplyTo::there(head.caller, head.proxy), request)

@@ -27,6 +27,7 @@ use super::handlers::Kind;
 use super::next::{Init, Next, NoStart, Plan};
 use super::{GenServer, Receives, status};
 use crate::r#gen::behaviour::{self, Listed, Work};
+use crate::r#gen::contained::contained;
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{
     InitAck, Start, StartName, address, settle, start_spawned as spawn_started,
@@ -291,10 +292,7 @@ impl<S: GenServer> Server<S> {
 
 /// Returns the state for reports. A panic in the program's hook is contained (GS-24).
 pub(super) fn format_state<S: GenServer>(state: &S) -> String {
-    let formatted =
-        std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| state.format_status()));
-    formatted.unwrap_or_else(|payload| {
-        std::mem::forget(payload);
+    contained(|| state.format_status()).unwrap_or_else(|_| {
         format!("a `{}`, whose `format_status` panicked", std::any::type_name::<S>())
     })
 }

@@ -113,6 +113,8 @@ pub enum ChildError {
     Invalid(SpecError),
     /// The children of this supervisor have no ids (OTP's `simple_one_for_one`).
     Refused,
+    /// The supervisor is ending.
+    Ending,
     /// The supervisor did not answer.
     #[serde(skip)]
     Call(CallError),
@@ -144,6 +146,7 @@ impl fmt::Display for ChildError {
             ChildError::Refused => f.write_str(
                 "simple_one_for_one: the children of this supervisor have no ids; use their pids",
             ),
+            ChildError::Ending => f.write_str("the supervisor is ending"),
             ChildError::Call(error) => error.fmt(f),
         }
     }

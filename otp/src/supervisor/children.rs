@@ -20,6 +20,10 @@ pub(super) struct Child {
     pub(super) opts: ChildOpts,
     pub(super) failures: Option<Box<Failures>>,
     pub(super) restarts: u64,
+    /// Its last process.
+    last: Option<Pid>,
+    /// Its last process and exit reason, while its end waits for the end of a plan.
+    pub(super) unhandled: Option<Box<(Pid, ExitReason)>>,
     state: State,
 }
 
@@ -76,7 +80,8 @@ impl Children {
         *self.of_kind(opts.kind) += 1;
         let failures = opts.backoff.map(|backoff| Box::new(Failures::new(backoff)));
         let start = Some(start);
-        let child = Child { id, start, opts, failures, restarts: 0, state: State::Stopped };
+        let (restarts, last, unhandled, state) = (0, None, None, State::Stopped);
+        let child = Child { id, start, opts, failures, restarts, last, unhandled, state };
         self.children.insert(key, child);
         key
     }
@@ -111,10 +116,14 @@ impl Children {
                 self.monitors.remove(&ending.monitor);
                 self.count.active -= 1;
             }
-            _ => {}
+            State::Restarting { .. } => {
+                child.last.and_then(|last| self.pids.remove(&last));
+            }
+            State::Starting { .. } | State::Stopped => {}
         }
         match &state {
             State::Running(pid) => {
+                child.last = Some(*pid);
                 self.pids.insert(*pid, key);
                 self.count.active += 1;
             }
@@ -123,12 +132,17 @@ impl Children {
                 self.monitors.insert(ending.monitor, key);
                 self.count.active += 1;
             }
-            _ => {}
+            // A child without an id is known by its last process.
+            State::Restarting { .. } => {
+                child.last.and_then(|last| self.pids.insert(last, key));
+            }
+            State::Starting { .. } | State::Stopped => {}
         }
         if child.opts.significant {
             let runs = |state: &State| usize::from(!matches!(state, State::Stopped));
             self.significant = self.significant + runs(&state) - runs(&child.state);
         }
+        child.unhandled = None;
         Some(std::mem::replace(&mut child.state, state))
     }
 
@@ -157,8 +171,15 @@ impl Children {
         self.ids.get(id).copied()
     }
 
+    /// Returns the child that this process is, or was until its restart was put off.
     pub(super) fn by_pid(&self, pid: Pid) -> Option<Key> {
         self.pids.get(&pid).copied()
+    }
+
+    /// Returns the child that this process is.
+    pub(super) fn running(&self, pid: Pid) -> Option<Key> {
+        let is_over = |key: &Key| matches!(self.state(*key), Some(State::Restarting { .. }));
+        self.by_pid(pid).filter(|key| !is_over(key))
     }
 
     pub(super) fn by_monitor(&self, monitor: Reference) -> Option<Key> {

@@ -13,6 +13,10 @@ use crate::r#gen::ReplyTo;
 impl Engine {
     /// Adds a child and starts it (SUP-16).
     pub(super) fn start_child(&mut self, child: NewChild, reply: ReplyTo<StartReply>) {
+        if self.is_ending() {
+            // Its child may wait for the answer in its `terminate`.
+            return reply.reply(Err(ChildError::Ending));
+        }
         if self.plan.is_some() {
             return self.deferred.push_back(Deferred::Start(Box::new(child), reply));
         }
@@ -28,6 +32,9 @@ impl Engine {
 
     /// Handles a request about a child.
     pub(super) fn command(&mut self, target: ChildRef, command: Command) {
+        if self.is_ending() {
+            return command.fail(ChildError::Ending);
+        }
         if self.plan.is_some() {
             return self.deferred.push_back(Deferred::Command(target, command));
         }
@@ -97,18 +104,55 @@ impl Engine {
         }
     }
 
-    /// Performs the requests that were kept while the child started or ended.
+    /// Performs the requests that were kept while the child started or ended. During a plan, they
+    /// wait for its end, except for a request to end the child that has done so.
     pub(super) fn settle(&mut self, key: Key) {
         while !matches!(self.children.state(key), Some(State::Starting { .. } | State::Ending(..)))
         {
-            match self.queues.get_mut(&key).map(VecDeque::pop_front) {
-                None => return,
-                Some(None) => {
-                    self.queues.remove(&key);
-                    return;
-                }
-                Some(Some((target, command))) => self.act(key, target, command),
+            let stopped = matches!(self.children.state(key), Some(State::Stopped) | None);
+            if !stopped && self.is_ending() {
+                return;
             }
+            let handled = self.waiting_end(key).is_none();
+            let Some(queue) = self.queues.get_mut(&key) else { return };
+            let Some((target, command)) = queue.pop_front() else {
+                self.queues.remove(&key);
+                return;
+            };
+            match command {
+                command if self.plan.is_none() => self.act(key, target, command),
+                Command::Terminate(reply) if stopped && handled => reply.reply(Ok(())),
+                command => {
+                    queue.push_front((target, command));
+                    return self.defer_all(key);
+                }
+            }
+        }
+    }
+
+    /// Puts off the requests about a child until the plan is over.
+    fn defer_all(&mut self, key: Key) {
+        let queue = self.queues.remove(&key).unwrap_or_default();
+        self.deferred.extend(queue.into_iter().map(|(target, command)| match command {
+            Command::Start(child, reply) => Deferred::Start(child, reply),
+            command => Deferred::Command(target, command),
+        }));
+    }
+
+    /// Fails the requests that a supervisor that ends can't perform. It still ends children.
+    pub(super) fn refuse_requests(&mut self) {
+        for deferred in std::mem::take(&mut self.deferred) {
+            match deferred {
+                Deferred::Start(_, reply) => reply.reply(Err(ChildError::Ending)),
+                Deferred::Command(_, command) => command.fail(ChildError::Ending),
+                Deferred::Ended(..) | Deferred::Retry(..) => {}
+            }
+        }
+        for queue in self.queues.values_mut() {
+            let (ends, other): (VecDeque<_>, VecDeque<_>) =
+                queue.drain(..).partition(|(_, command)| matches!(command, Command::Terminate(_)));
+            *queue = ends;
+            other.into_iter().for_each(|(_, command)| command.fail(ChildError::Ending));
         }
     }
 }

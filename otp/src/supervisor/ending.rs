@@ -1,7 +1,5 @@
 //! The ends of children, whether the supervisor has asked for them or not.
 
-use std::collections::VecDeque;
-
 use fika_runtime::{Down, ExitReason, Pid, exit_process, has_ended, monitor};
 
 use super::agenda::Due;
@@ -13,6 +11,10 @@ use super::plan::{Deferred, End};
 use super::report;
 use super::starting::words_for;
 use crate::r#gen::behaviour::Verdict;
+
+/// How many exit signals of unknown processes are kept while children are being started. A start
+/// may last for any time, and any process may send such signals.
+const EARLY_MAX: usize = 1024;
 
 impl Engine {
     /// Asks a child to end (SUP-7), unless it was asked before.
@@ -42,6 +44,8 @@ impl Engine {
             Shutdown::Timeout(limit) => {
                 exit_process(pid, ExitReason::Shutdown);
                 self.agenda.add(self.now() + limit, Due::Kill(key, token));
+                let children = &self.children;
+                self.agenda.tidy(|due| due.is_stale(children));
             }
         }
     }
@@ -49,12 +53,13 @@ impl Engine {
     /// Handles an exit signal.
     pub(super) fn exit_signal(&mut self, from: Pid, reason: ExitReason) {
         if from == self.parent {
-            // The ends of the children are messages, too.
-            self.suspended = false;
             self.begin_end(End::Exit(reason));
-        } else if let Some(key) = self.children.by_pid(from) {
+        } else if let Some(key) = self.children.running(from) {
             self.child_exits(key, from, reason);
         } else if !self.flights.is_empty() {
+            if self.early.len() == EARLY_MAX {
+                self.early.clear();
+            }
             self.early.insert(from, reason);
         }
         self.proceed();
@@ -63,16 +68,24 @@ impl Engine {
     pub(super) fn child_exits(&mut self, key: Key, pid: Pid, reason: ExitReason) {
         if let Some(ending) = self.children.ending_mut(key) {
             ending.seen.get_or_insert(reason);
-        } else if pid.node() == self.me.node() && !has_ended(pid) {
+        } else if !self.is_gone(pid, &reason) {
             let token = self.token();
             let monitor = monitor(pid);
             let ending = Ending { monitor, seen: Some(reason), asked: false, token };
             self.children.set_state(key, State::Ending(pid, Box::new(ending)));
         } else {
-            // The child's node may be gone if it is another one, and a monitor would have to
-            // connect to it.
             self.children.set_state(key, State::Stopped);
             self.has_ended(key, pid, reason, false);
+        }
+    }
+
+    /// Returns whether the process that this exit signal came from is known to have ended. Of a
+    /// process on another node this is known only if the node is lost: a monitor would connect to
+    /// it again.
+    fn is_gone(&self, pid: Pid, reason: &ExitReason) -> bool {
+        match pid.node() == self.me.node() {
+            true => has_ended(pid),
+            false => *reason == ExitReason::Noconnection,
         }
     }
 
@@ -112,8 +125,11 @@ impl Engine {
     /// Handles the end of a child that was not asked to end.
     pub(super) fn ended(&mut self, key: Key, pid: Pid, reason: ExitReason) {
         if let Some(plan) = &self.plan {
-            if !plan.ends() {
-                self.deferred.push_back(Deferred::Ended(key, pid, reason));
+            if !plan.ends()
+                && let Some(child) = self.children.get_mut(key)
+            {
+                child.unhandled = Some(Box::new((pid, reason)));
+                self.deferred.push_back(Deferred::Ended(key));
             }
             return;
         }
@@ -141,30 +157,26 @@ impl Engine {
         }
     }
 
-    /// Handles the ends of these children, which are in order, that wait for the end of a plan. A
-    /// plan or a request ends the children now, so their own ends restart nothing. (In OTP, it takes
-    /// their exit signals out of the mailbox.)
+    /// Handles the ends of these children that wait for the end of a plan. A plan or a request ends
+    /// the children now, so their own ends restart nothing. (In OTP, it takes their exit signals out
+    /// of the mailbox.)
     pub(super) fn absorb_ends(&mut self, keys: &[Key]) {
-        let is_meant = |deferred: &Deferred| match deferred {
-            Deferred::Ended(key, ..) => keys.binary_search(key).is_ok(),
-            _ => false,
-        };
-        let (ends, others): (VecDeque<_>, VecDeque<_>) =
-            std::mem::take(&mut self.deferred).into_iter().partition(is_meant);
-        self.deferred = others;
-        for end in ends {
-            if let Deferred::Ended(key, pid, reason) = end {
-                self.has_stopped(key, pid, &reason);
+        for key in keys {
+            if let Some(end) = self.take_end(*key) {
+                let (pid, reason) = *end;
+                self.has_stopped(*key, pid, &reason);
             }
         }
     }
 
+    /// Takes the end of a child that waits for the end of a plan.
+    pub(super) fn take_end(&mut self, key: Key) -> Option<Box<(Pid, ExitReason)>> {
+        self.children.get_mut(key)?.unhandled.take()
+    }
+
     /// Returns the process of a child whose end waits for the end of a plan.
     pub(super) fn waiting_end(&self, key: Key) -> Option<Pid> {
-        self.deferred.iter().find_map(|deferred| match deferred {
-            Deferred::Ended(of, pid, _) if *of == key => Some(*pid),
-            _ => None,
-        })
+        self.children.get(key)?.unhandled.as_ref().map(|end| end.0)
     }
 
     /// Takes the actions that are due.

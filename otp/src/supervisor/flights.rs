@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
+use fika_runtime::is_receiving;
 use parking_lot::Mutex;
 
 use super::children::Key;
@@ -24,6 +25,10 @@ pub(super) struct Flights {
     flying: BTreeMap<Key, Flight>,
     /// The starts that are about to be polled.
     batch: VecDeque<Key>,
+    /// The start whose function is in a `receive!`, and the starts that wait until it is not: a
+    /// process has one mailbox, and a second `receive!` would panic.
+    receiver: Option<Key>,
+    waiting: Vec<Key>,
     ready: Arc<Ready>,
     /// A copy of the waker in `ready`.
     parent: Option<Arc<Waker>>,
@@ -95,8 +100,11 @@ impl Flights {
     /// Polls the starts that were woken, up to the first that has returned.
     pub(super) fn poll_next(&mut self, context: &mut Context<'_>) -> Poll<Landed> {
         while let Some((key, launch, mut future)) = self.new.pop_front() {
-            if let Poll::Ready((start, outcome)) = future.poll(context) {
-                return Poll::Ready(Landed { key, launch, start, outcome });
+            if !is_receiving() {
+                if let Poll::Ready((start, outcome)) = future.poll(context) {
+                    return Poll::Ready(Landed { key, launch, start, outcome });
+                }
+                self.receiver = is_receiving().then_some(key);
             }
             // It is polled again below, to be woken by a waker of its own from now on.
             self.fly(key, launch, future);
@@ -111,7 +119,16 @@ impl Flights {
             drop(old);
         }
         self.batch.extend(std::mem::take(&mut *self.ready.keys.lock()));
-        while let Some(key) = self.batch.pop_front() {
+        loop {
+            if !is_receiving() {
+                self.receiver = None;
+                self.batch.extend(self.waiting.drain(..));
+            }
+            let Some(key) = self.batch.pop_front() else { return Poll::Pending };
+            if self.receiver.is_some_and(|receiver| receiver != key) {
+                self.waiting.push(key);
+                continue;
+            }
             let Some(flight) = self.flying.get_mut(&key) else { continue };
             flight.wakes.listed.store(false, Ordering::Release);
             let mut context = Context::from_waker(&flight.waker);
@@ -120,8 +137,10 @@ impl Flights {
             {
                 return Poll::Ready(Landed { key, launch, start, outcome });
             }
+            if is_receiving() {
+                self.receiver = Some(key);
+            }
         }
-        Poll::Pending
     }
 
     fn fly(&mut self, key: Key, launch: Launch, future: Starting) {

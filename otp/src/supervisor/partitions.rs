@@ -9,12 +9,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crossbeam_utils::atomic::AtomicCell;
-use fika_runtime::{Name, Pid, self_node};
+use fika_runtime::{Name, Node, Pid, self_node};
 use parking_lot::Mutex;
 
 use super::child_spec::{ChildSpec, ChildType};
 use super::flags::SupFlags;
-use super::supervisor_start::start_link;
+use super::supervisor_start::start_link_with;
 use super::{DynamicSupervisor, Supervisor};
 use crate::r#gen::{ServerRef, Start, StartError, Via};
 
@@ -63,6 +63,34 @@ struct Group {
 #[derive(Default)]
 struct Groups(Mutex<HashMap<Name, Arc<Group>>>);
 
+/// A group that is found by its name until this is dropped, with its supervisor.
+struct Listed {
+    node: Node,
+    group: Arc<Group>,
+}
+
+impl Listed {
+    fn new(node: Node, group: Arc<Group>) -> Listed {
+        let groups = node.extension_or_init(Groups::default);
+        let old = groups.0.lock().insert(group.name.clone(), group.clone());
+        drop(old);
+        Listed { node, group }
+    }
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let Some(groups) = self.node.extension::<Groups>() else { return };
+        let mut groups = groups.0.lock();
+        // Another group may have the name by now.
+        let is_own = |found: &Arc<Group>| Arc::ptr_eq(found, &self.group);
+        let own = groups.get(&self.group.name).is_some_and(is_own);
+        let removed = own.then(|| groups.remove(&self.group.name));
+        drop(groups);
+        drop(removed);
+    }
+}
+
 impl Partitions {
     /// Starts a supervisor with this name, linked to the caller, and below it `count` dynamic
     /// supervisors with these flags.
@@ -82,8 +110,8 @@ impl Partitions {
         Partitions::start_link_with(name, count, ChildType::Supervisor, start).await
     }
 
-    /// Returns the dynamic supervisors that were started with this name on this node. `None` if
-    /// there are none.
+    /// Returns the dynamic supervisors that were started with this name on this node, while their
+    /// supervisor runs. Otherwise `None`.
     ///
     /// # Panics
     /// Outside of a process.
@@ -148,29 +176,38 @@ impl<S: 'static> Partitions<S> {
         assert!(count > 0, "badarg: a group has at least one partition");
         let pids = (0..count).map(|_| AtomicCell::new(None)).collect();
         let group = Arc::new(Group { name: name.into(), pids });
-        let start = Arc::new(start);
-        let children = (0..count).map(|index| {
-            let (group, start) = (group.clone(), start.clone());
+        let (opts, own) = (Start::name(group.name.clone()), group.clone());
+        // This runs in the supervisor, which has the name by then.
+        let init = move || async move {
+            let shared = Arc::new((Listed::new(self_node(), own), start));
+            Ok((SupFlags::one_for_one(), Self::specs(count, kind, &shared)))
+        };
+        start_link_with(opts, init).await?;
+        Ok(Partitions { group, kind: PhantomData })
+    }
+
+    /// Specifies the processes of a group. Their start functions keep the group's entry.
+    fn specs<F, Fut>(count: usize, kind: ChildType, shared: &Arc<(Listed, F)>) -> Vec<ChildSpec>
+    where
+        F: Fn(Start, usize) -> Fut + Send + Sync + 'static,
+        Fut: Future<Output = Result<ServerRef<S>, StartError>> + Send + 'static,
+    {
+        let specs = (0..count).map(|index| {
+            let shared = shared.clone();
             let start = move || {
-                let partition = Partition { group: group.clone(), index };
-                start(Start::via(Arc::new(partition)), index)
+                let partition = Partition { group: shared.0.group.clone(), index };
+                (shared.1)(Start::via(Arc::new(partition)), index)
             };
             match kind {
                 ChildType::Supervisor => ChildSpec::supervisor(index, start),
                 ChildType::Worker => ChildSpec::new(index, start),
             }
         });
-        let opts = Start::name(group.name.clone());
-        start_link(opts, SupFlags::one_for_one(), children.collect::<Vec<_>>()).await?;
-        let node = self_node();
-        let groups = node.extension_or_init(Groups::default);
-        let old = groups.0.lock().insert(group.name.clone(), group.clone());
-        drop(old);
-        Ok(Partitions { group, kind: PhantomData })
+        specs.collect()
     }
 
-    /// Returns the processes of another kind that were started with this name on this node. `None`
-    /// if there are none. The compiler can't check the kind.
+    /// Returns the processes of another kind that were started with this name on this node, while
+    /// their supervisor runs. Otherwise `None`. The compiler can't check the kind.
     ///
     /// # Panics
     /// Outside of a process.

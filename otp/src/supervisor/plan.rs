@@ -4,7 +4,7 @@
 
 use std::collections::VecDeque;
 
-use fika_runtime::{ExitReason, Pid};
+use fika_runtime::ExitReason;
 
 use super::child_error::ChildRef;
 use super::children::Key;
@@ -46,7 +46,9 @@ pub(super) enum Goal {
 pub(super) enum Deferred {
     Start(Box<NewChild>, ReplyTo<StartReply>),
     Command(ChildRef, Command),
-    Ended(Key, Pid, ExitReason),
+    /// The end of a child, which keeps the reason. It is void if the child was stopped or started
+    /// meanwhile.
+    Ended(Key),
     Retry(Key, u64),
 }
 

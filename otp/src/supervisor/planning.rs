@@ -17,6 +17,9 @@ impl Engine {
         if self.is_ending() {
             return;
         }
+        // It has to learn of the ends of its children.
+        self.suspended = false;
+        self.refuse_requests();
         let all: Vec<Key> = self.children.keys(..).collect();
         if !self.keyed {
             // SUP-23: all children end at the same time.
@@ -42,11 +45,17 @@ impl Engine {
             if self.plan.is_some() {
                 return;
             }
+            self.listed.behaviour.rests();
             match self.deferred.pop_front() {
                 None => return,
                 Some(Deferred::Start(child, reply)) => self.start_child(*child, reply),
                 Some(Deferred::Command(target, command)) => self.command(target, command),
-                Some(Deferred::Ended(key, pid, reason)) => self.ended(key, pid, reason),
+                Some(Deferred::Ended(key)) => {
+                    if let Some(end) = self.take_end(key) {
+                        let (pid, reason) = *end;
+                        self.ended(key, pid, reason);
+                    }
+                }
                 Some(Deferred::Retry(key, token)) => self.retry(key, token),
             }
         }

@@ -107,9 +107,9 @@ impl ServerRef<Supervisor> {
     /// ```
     ///
     /// # Errors
-    /// If the id is taken, the specification does not fit the supervisor, or the child does not
-    /// start. Then nothing is stored. [`ChildError::Call`] if there is no such supervisor on this
-    /// node, or it ends before it answers.
+    /// If the id is taken, the specification does not fit the supervisor, the child does not start,
+    /// or the supervisor is ending. Then nothing is stored. [`ChildError::Call`] if there is no such
+    /// supervisor on this node, or it ends before it answers.
     pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
@@ -119,7 +119,8 @@ impl ServerRef<Supervisor> {
     /// other requests. Succeeds if the child does not run.
     ///
     /// # Errors
-    /// If there is no such child. [`ChildError::Call`] if the supervisor does not answer.
+    /// If there is no such child, or the supervisor is ending. [`ChildError::Call`] if the
+    /// supervisor does not answer.
     pub async fn terminate_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
         ask::<_, _, EndReply>(self, TerminateChild(ChildRef::Id(id.into()))).await?
     }
@@ -127,8 +128,8 @@ impl ServerRef<Supervisor> {
     /// Starts a child that does not run (OTP's `supervisor:restart_child/2`).
     ///
     /// # Errors
-    /// If there is no such child, if it runs or is about to be restarted, or if it does not start.
-    /// [`ChildError::Call`] if the supervisor does not answer.
+    /// If there is no such child, it runs or is about to be restarted, or it does not start; or if
+    /// the supervisor is ending. [`ChildError::Call`] if the supervisor does not answer.
     pub async fn restart_child(&self, id: impl Into<ChildId>) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, RestartChild(id.into())).await?
     }
@@ -136,8 +137,8 @@ impl ServerRef<Supervisor> {
     /// Removes the specification of a child that does not run (OTP's `supervisor:delete_child/2`).
     ///
     /// # Errors
-    /// If there is no such child, or if it runs or is about to be restarted. [`ChildError::Call`]
-    /// if the supervisor does not answer.
+    /// If there is no such child, it runs or is about to be restarted, or the supervisor is ending.
+    /// [`ChildError::Call`] if the supervisor does not answer.
     pub async fn delete_child(&self, id: impl Into<ChildId>) -> Result<(), ChildError> {
         ask::<_, _, EndReply>(self, DeleteChild(id.into())).await?
     }
@@ -149,8 +150,8 @@ impl ServerRef<DynamicSupervisor> {
     /// specification has a function.
     ///
     /// # Errors
-    /// If the child does not start. Then nothing is stored. [`ChildError::Call`] if there is no
-    /// such supervisor on this node, or it ends before it answers.
+    /// If the child does not start, or the supervisor is ending. Then nothing is stored.
+    /// [`ChildError::Call`] if there is no such supervisor on this node, or it ends before it answers.
     pub async fn start_child(&self, child: ChildSpec) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, StartChild(child)).await?
     }
@@ -159,8 +160,8 @@ impl ServerRef<DynamicSupervisor> {
     /// child has ended. Succeeds if it has already ended.
     ///
     /// # Errors
-    /// If the process is not a child of this supervisor, and is alive or on another node.
-    /// [`ChildError::Call`] if the supervisor does not answer.
+    /// If the process is not a child of this supervisor, and is alive or on another node; or if the
+    /// supervisor is ending. [`ChildError::Call`] if the supervisor does not answer.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }
@@ -172,8 +173,8 @@ impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
     /// can leave this one.
     ///
     /// # Errors
-    /// If the child does not start. Then nothing is stored. [`ChildError::Call`] if the supervisor
-    /// does not answer.
+    /// If the child does not start, or the supervisor is ending. Then nothing is stored.
+    /// [`ChildError::Call`] if the supervisor does not answer.
     pub async fn start_child(&self, args: A) -> Result<Started, ChildError> {
         ask::<_, _, StartReply>(self, args).await?
     }
@@ -182,8 +183,8 @@ impl<A: Message + Clone> ServerRef<SimpleSupervisor<A>> {
     /// has ended. Succeeds if it has already ended.
     ///
     /// # Errors
-    /// If the process is not a child of this supervisor, and is alive or on another node.
-    /// [`ChildError::Call`] if the supervisor does not answer.
+    /// If the process is not a child of this supervisor, and is alive or on another node; or if the
+    /// supervisor is ending. [`ChildError::Call`] if the supervisor does not answer.
     pub async fn terminate_child(&self, pid: Pid) -> Result<(), ChildError> {
         terminate_pid(self, pid).await
     }

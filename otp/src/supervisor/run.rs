@@ -25,7 +25,7 @@ use super::starter::{TemplateFn, Templated, start_fn};
 use crate::r#gen::behaviour::{Listed, Work};
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{StartName, settle};
-use crate::r#gen::wire::{LocalCall, RemoteCall};
+use crate::r#gen::wire::{LocalCall, RemoteCall, open_remote};
 use crate::r#gen::{InitAck, ReplyTo, StartError};
 use crate::sys::{self, Order, Status};
 
@@ -228,9 +228,8 @@ impl Engine {
             let (parent, suspended) = (Some(self.parent), self.suspended);
             match sys::order(message, self, parent, suspended, status) {
                 Order::Done => {}
-                Order::Suspend(on) => self.suspended = on,
+                Order::Suspend(on) => self.suspended = on && !self.is_ending(),
                 Order::Stop(reason) => {
-                    self.suspended = false;
                     self.begin_end(End::Exit(reason));
                     self.proceed();
                 }
@@ -242,8 +241,12 @@ impl Engine {
         }
     }
 
-    /// Handles a message from the runtime, or from the supervisor to itself.
+    /// Handles a message from the runtime, or from the supervisor to itself. Such a message is never
+    /// encoded, so an encoded one comes from another node and pretends to be one.
     fn signal(&mut self, message: Envelope) -> Result<(), Envelope> {
+        if message.as_encoded().is_some() {
+            return Err(message);
+        }
         if message.is::<Exit>() {
             if let Some(Exit { from, reason }) = open_message(message) {
                 self.exit_signal(from, reason);
@@ -330,7 +333,7 @@ fn open<R: Message, A: Message>(message: Envelope) -> Result<Option<(R, ReplyTo<
         let call = open_message::<LocalCall<R, A>>(message);
         Ok(call.map(LocalCall::take).map(|(from, request)| (request, from)))
     } else if message.is::<RemoteCall<R, A>>() {
-        let call = open_message::<RemoteCall<R, A>>(message);
+        let call = open_remote::<R, A>(message);
         Ok(call.map(|call| (call.request, ReplyTo::there(call.head.caller, call.head.proxy))))
     } else {
         Err(message)

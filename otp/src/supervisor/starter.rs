@@ -1,16 +1,18 @@
 //! The functions that start children: their results, and how a supervisor keeps them.
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use fika_macros::Message;
-use fika_runtime::{ExitReason, Message, Pid, SpawnError, Term, catch_exit, self_pid};
+use fika_runtime::{
+    ExitReason, Message, Pid, SpawnError, Term, catch_exit, exit_process, self_pid,
+};
 use serde::{Deserialize, Serialize};
 
-use crate::r#gen::contained::Contained;
+use crate::r#gen::contained::{Contained, contained};
 use crate::r#gen::server_ref::Address;
 use crate::r#gen::{ServerRef, StartError, behaviour};
 
@@ -125,7 +127,23 @@ impl<S> IntoStarted for ServerRef<S> {
 impl<P: IntoStarted, I: Message + fmt::Debug> IntoStarted for (P, I) {
     fn into_started(self) -> Result<Started, StartError> {
         let (child, info) = self;
-        Ok(Started { info: Some(Term::new(&info)), ..child.into_started()? })
+        let child = child.into_started()?;
+        // The term can't be made of every value.
+        let mut failed = FailedStart(child.pid);
+        let info = Some(Term::new(&info));
+        failed.0 = None;
+        Ok(Started { info, ..child })
+    }
+}
+
+/// A process whose start fails after all. It is killed when this is dropped.
+struct FailedStart(Option<Pid>);
+
+impl Drop for FailedStart {
+    fn drop(&mut self) {
+        if let Some(pid) = self.0 {
+            exit_process(pid, ExitReason::Kill);
+        }
     }
 }
 
@@ -186,7 +204,7 @@ pub(super) trait Starter: Send {
 }
 
 /// Runs the user's function and its future. An error in them is a failed start.
-async fn contained<Fut: Future<Output: IntoStarted>>(start: impl FnOnce() -> Fut) -> Outcome {
+async fn outcome_of<Fut: Future<Output: IntoStarted>>(start: impl FnOnce() -> Fut) -> Outcome {
     let started = catch_exit(async { start().await.into_started() }).await;
     started.unwrap_or_else(|reason| Err(StartError::Failed(reason)))
 }
@@ -201,7 +219,7 @@ where
 {
     fn start(mut self: Box<Self>, again: bool) -> Starting {
         let future = Box::pin(async move {
-            let outcome = contained(|| (self.0)()).await;
+            let outcome = outcome_of(|| (self.0)()).await;
             let start: StartFn = Contained::new(self);
             (again.then_some(start), outcome)
         });
@@ -221,7 +239,7 @@ where
     let start = Arc::new(start);
     Arc::new(move |args| {
         let start = start.clone();
-        Box::pin(async move { (None, contained(|| start(args)).await) })
+        Box::pin(async move { (None, outcome_of(|| start(args)).await) })
     })
 }
 
@@ -237,7 +255,11 @@ impl<A: Clone + Send + 'static> Starter for Templated<A> {
             let Templated { template, args } = *self;
             return Starting::new(template(args), None);
         }
-        let future = (self.template)(self.args.clone());
+        // A copy that fails is a start that fails.
+        let future = match contained(|| self.args.clone()) {
+            Ok(args) => (self.template)(args),
+            Err(reason) => Box::pin(ready((None, Err(StartError::Failed(reason))))),
+        };
         Starting::new(future, Some(Contained::new(self)))
     }
 }

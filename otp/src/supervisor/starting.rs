@@ -15,7 +15,7 @@ use super::plan::{Deferred, End, Plan};
 use super::report;
 use super::starter::Started;
 use super::supervisor_start::FailedToStartChild;
-use crate::r#gen::behaviour::Verdict;
+use crate::r#gen::behaviour::{Verdict, Work};
 use crate::r#gen::{ReplyTo, StartError};
 
 impl Engine {
@@ -50,8 +50,13 @@ impl Engine {
         }
         let outcome = match outcome {
             Err(StartError::Ignored) => Ok(Started::ignored()),
+            Ok(started) if started.pid() == Some(self.me) => {
+                let why =
+                    "the start function returned the supervisor's own pid: return the child's";
+                Err(StartError::Failed(ExitReason::Badarg(why.into())))
+            }
             Ok(started) => {
-                match started.pid().and_then(|pid| self.children.by_pid(pid).zip(Some(pid))) {
+                match started.pid().and_then(|pid| self.children.running(pid).zip(Some(pid))) {
                     Some((_, taken)) => Err(StartError::AlreadyStarted(taken)),
                     None => Ok(started),
                 }
@@ -150,15 +155,25 @@ impl Engine {
             Siblings::Later => {
                 let later: Vec<Key> = self.children.keys_after(key).collect();
                 self.absorb_ends(&later);
-                self.plan = Some(Plan::restart(later, key));
+                self.begin_restart(Plan::restart(later, key));
             }
             Siblings::All => {
                 let others = self.children.keys(..).filter(|other| *other != key);
                 let others: Vec<Key> = others.collect();
                 self.absorb_ends(&others);
-                self.plan = Some(Plan::restart(others, 0));
+                self.begin_restart(Plan::restart(others, 0));
             }
         }
+    }
+
+    /// Begins the restart of a group. Requests about children wait for its end, so a child that makes
+    /// one in its `init` waits for itself. With other starts in progress, this is not certain.
+    fn begin_restart(&mut self, plan: Plan) {
+        if self.flights.is_empty() {
+            let group = const { &Work { callback: "restart", request: || "a group of children" } };
+            self.listed.behaviour.begins(group);
+        }
+        self.plan = Some(plan);
     }
 
     fn too_often(&self, key: Key) -> String {

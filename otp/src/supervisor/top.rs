@@ -156,6 +156,19 @@ impl From<SupervisorEnded> for ExitReason {
 /// A supervisor then runs until it ends or the node is asked to stop, as in [`run_until_stopped`].
 /// The status of the program is 0 after an orderly stop, and 1 with an error line if the supervisor
 /// has given up.
+///
+/// ```no_run
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, MainValue, SupFlags};
+///
+/// #[fika::main]
+/// async fn main() -> fika::Result {
+///     let top = supervisor::start_link(Start::new(), SupFlags::one_for_one(), []).await?;
+///     // `#[fika::main]` does this with the value of a main function.
+///     top.run().await?;
+///     Ok(())
+/// }
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`main` can't return a `{Self}`",
     label = "this is not a status of a program",

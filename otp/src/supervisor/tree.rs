@@ -1,8 +1,7 @@
 //! A supervision tree as data, and as text: [`tree`].
 
+use std::collections::{HashSet, VecDeque};
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
 use fika_runtime::{Name, Pid, info, self_pid, timeout};
@@ -13,6 +12,9 @@ use crate::r#gen::{CallError, ServerRef};
 
 /// How long to wait for one supervisor of the tree.
 const LIMIT: Duration = Duration::from_secs(1);
+
+/// How many levels of a tree are shown.
+const DEPTH_MAX: usize = 256;
 
 /// A supervision tree. The parts are read one after another, so they may differ in age. It prints
 /// as indented text.
@@ -49,7 +51,7 @@ pub struct Tree {
     /// How often it was restarted.
     pub restarts: u64,
     /// Its children, the oldest first. `None` for a worker, and for a supervisor that did not answer
-    /// within a second.
+    /// within a second, is shown elsewhere in the tree, or is 256 levels below the root.
     pub children: Option<Vec<Tree>>,
 }
 
@@ -85,42 +87,65 @@ pub struct Tree {
 pub async fn tree<S: Supervises>(root: &ServerRef<S>) -> Result<Tree, CallError> {
     let children = root.which_children().await?;
     let pid = root.whereis();
-    Ok(Tree {
+    let tree = Tree {
         id: None,
         name: name_of(pid).await,
         state: pid.map_or(ChildState::Stopped, ChildState::Running),
         kind: ChildType::Supervisor,
         restarts: 0,
-        children: Some(subtrees(children).await),
-    })
-}
-
-async fn subtrees(children: Vec<ChildInfo>) -> Vec<Tree> {
-    let mut trees = Vec::with_capacity(children.len());
-    for child in children.into_iter().rev() {
-        trees.push(subtree(child).await);
-    }
-    trees
-}
-
-fn subtree(child: ChildInfo) -> Pin<Box<dyn Future<Output = Tree> + Send>> {
-    Box::pin(async move {
-        let pid = child.pid();
-        let children = match pid.filter(|_| child.kind == ChildType::Supervisor) {
-            Some(pid) => {
-                let supervisor = ServerRef::<Supervisor>::pid(pid);
-                let listed = timeout(LIMIT, supervisor.which_children()).await;
-                match listed {
-                    Ok(Ok(children)) => Some(subtrees(children).await),
-                    _ => None,
+        children: Some(Vec::new()),
+    };
+    let mut flat = vec![Part { tree, above: 0, depth: 0 }];
+    let mut seen: HashSet<Pid> = pid.into_iter().collect();
+    let mut open = VecDeque::from([(0, children)]);
+    // Without recursion, since a tree may have any depth, and what another node says of its children
+    // may have no end.
+    while let Some((above, children)) = open.pop_front() {
+        let depth = flat[above].depth + 1;
+        for child in children.into_iter().rev() {
+            let supervisor = child.pid().filter(|_| child.kind == ChildType::Supervisor);
+            let mut tree = subtree(child).await;
+            if let Some(pid) = supervisor
+                && depth < DEPTH_MAX
+                && seen.insert(pid)
+            {
+                let asked = ServerRef::<Supervisor>::pid(pid);
+                if let Ok(Ok(below)) = timeout(LIMIT, asked.which_children()).await {
+                    tree.children = Some(Vec::new());
+                    open.push_back((flat.len(), below));
                 }
             }
-            None => None,
-        };
-        let name = name_of(pid).await;
-        let ChildInfo { id, child: state, kind, restarts } = child;
-        Tree { id, name, state, kind, restarts, children }
-    })
+            flat.push(Part { tree, above, depth });
+        }
+    }
+    Ok(assemble(flat))
+}
+
+/// A part of a tree, whose children are not in it yet.
+struct Part {
+    tree: Tree,
+    /// The place of the part above it. The root is its own.
+    above: usize,
+    depth: usize,
+}
+
+/// Puts the parts together. Each part comes after the part above it.
+fn assemble(mut flat: Vec<Part>) -> Tree {
+    while flat.len() > 1
+        && let Some(Part { mut tree, above, .. }) = flat.pop()
+    {
+        tree.children.iter_mut().for_each(|children| children.reverse());
+        flat[above].tree.children.get_or_insert_default().push(tree);
+    }
+    let mut root = flat.swap_remove(0).tree;
+    root.children.iter_mut().for_each(|children| children.reverse());
+    root
+}
+
+async fn subtree(child: ChildInfo) -> Tree {
+    let name = name_of(child.pid()).await;
+    let ChildInfo { id, child: state, kind, restarts } = child;
+    Tree { id, name, state, kind, restarts, children: None }
 }
 
 async fn name_of(pid: Option<Pid>) -> Option<Name> {
@@ -159,7 +184,7 @@ impl Tree {
         let Some(children) = &self.children else {
             let silent =
                 self.kind == ChildType::Supervisor && matches!(self.state, ChildState::Running(_));
-            return f.write_str(if silent { ", a supervisor that does not answer" } else { "" });
+            return f.write_str(if silent { ", its children are not known" } else { "" });
         };
         children.iter().try_for_each(|child| child.write(f, depth + 1))
     }

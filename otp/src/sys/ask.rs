@@ -4,13 +4,16 @@
 //! mailbox. If the receiver is on another node, a process is spawned there that sends the message
 //! and waits for the answer: only the receiver's node can access the mailbox.
 
+use std::future::{Future as _, poll_fn};
+use std::pin::pin;
+use std::task::Poll;
 use std::time::Duration;
 
 use fika_macros::{Message, receive, remote};
 use fika_runtime::{
-    Answer, Down, Ended, ExitReason, Message, NodeName, Pid, SendOpts, SpawnError, Waiting,
-    demonitor_flush, info, monitor, self_node, self_pid, send, send_with, timeout, try_spawn_on,
-    whereis,
+    Answer, Down, Elapsed, Ended, ExitReason, Message, NodeName, Pid, SendOpts, SpawnError,
+    Waiting, demonitor_flush, info, monitor, printable, self_node, self_pid, send, send_with,
+    timeout, try_spawn_on, whereis,
 };
 use serde::{Deserialize, Serialize};
 
@@ -18,8 +21,9 @@ use super::wire::{System, SystemReply};
 use crate::r#gen::CALL_TIMEOUT;
 use crate::r#gen::call_error::{CallError, Late, Why};
 use crate::r#gen::reply_to::ReplyTo;
-use crate::r#gen::request::{Helper, patient};
+use crate::r#gen::request::{Helper, PATIENCE, patient};
 use crate::r#gen::server_ref::Address;
+use crate::r#gen::waits;
 use crate::r#gen::wire::LocalCall;
 
 /// Work that concerns one process, done on its node.
@@ -139,15 +143,42 @@ async fn stop_here(pid: Pid, reason: ExitReason, limit: Option<Duration>) -> Res
     // The end of the process is the answer.
     let (answer, _waiting) = Waiting::<crate::r#gen::reply_to::Outcome<SystemReply>>::new();
     submit(pid, answer, System::Terminate(reason.clone()))?;
-    let seen = match limit {
-        Some(limit) => timeout(limit, ended).await.ok(),
-        None => Some(ended.await),
-    };
-    match seen {
+    match ends(ended, pid, limit).await? {
         Some(seen) if seen == reason => Ok(()),
         Some(ExitReason::Noproc) => Err(Why::Noproc),
         Some(seen) => Err(Why::Ended(seen)),
         None => Err(Why::Timeout(Late { after: limit.unwrap_or_default(), ..Late::default() })),
+    }
+}
+
+/// Waits for the end of a process of this node. `None` if it takes too long.
+async fn ends(
+    mut ended: Ended,
+    pid: Pid,
+    limit: Option<Duration>,
+) -> Result<Option<ExitReason>, Why> {
+    let first = limit.map_or(PATIENCE, |limit| limit.min(PATIENCE));
+    if let Ok(seen) = timeout(first, &mut ended).await {
+        return Ok(Some(seen));
+    }
+    // The process may wait for the caller, in a callback or in its `terminate`.
+    let (_entered, circle) = waits::enter(&self_node(), self_pid(), pid, "stop");
+    let (mut circle, mut open) = (pin!(circle), true);
+    let seen = poll_fn(|context| {
+        if open && let Poll::Ready(found) = circle.as_mut().poll(context) {
+            open = false;
+            if let Some(hops) = found {
+                return Poll::Ready(Err(Why::Cycle(hops)));
+            }
+        }
+        pin!(&mut ended).poll(context).map(Ok)
+    });
+    match limit {
+        Some(limit) => match timeout(limit.saturating_sub(first), seen).await {
+            Ok(seen) => seen.map(Some),
+            Err(Elapsed) => Ok(None),
+        },
+        None => seen.await.map(Some),
     }
 }
 
@@ -174,15 +205,25 @@ async fn relay(result_to: Pid, target: Target, job: Job, limit: Option<Duration>
         Target::Pid(pid) => Some(*pid),
         Target::Name(name) => whereis(name.as_str()),
     };
-    let result = match pid {
-        // A peer may send the pid of a process on any node.
-        Some(pid) if pid.node() == self_pid().node() => {
-            let done = do_here(&Address::Pid(pid), pid, job, limit).await;
-            done.map_err(|error| failed(error.into_why()))
+    let job = async {
+        match pid {
+            // A peer may send the pid of a process on any node.
+            Some(pid) if pid.node() == self_pid().node() => {
+                let done = do_here(&Address::Pid(pid), pid, job, limit).await;
+                done.map_err(|error| failed(error.into_why()))
+            }
+            Some(_) | None => Err(Failed::Noproc),
         }
-        Some(_) | None => Err(Failed::Noproc),
     };
-    send(result_to, JobDone(result));
+    // The caller may give up, or its node may be lost.
+    let (mut job, mut gone) = (pin!(job), pin!(Ended::of(result_to)));
+    let result = poll_fn(|context| match job.as_mut().poll(context) {
+        Poll::Ready(result) => Poll::Ready(Some(result)),
+        Poll::Pending => gone.as_mut().poll(context).map(|_| None),
+    });
+    if let Some(result) = result.await {
+        send(result_to, JobDone(result));
+    }
 }
 
 fn failed(why: Why) -> Failed {
@@ -240,7 +281,7 @@ async fn fetch(
             Failed::Ended(reason) => Why::Ended(reason),
             Failed::NoReply => Why::NoReply,
             Failed::Unknown => Why::Unknown,
-            Failed::Other(why) => Why::NotSent(why),
+            Failed::Other(why) => Why::NotSent(printable(why)),
         }),
         Down { monitor, reason, .. } if monitor == watch => Err(match reason {
             ExitReason::Noconnection => Why::Noconnection,

@@ -2,7 +2,6 @@
 
 use std::any::Any;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use fika_macros::receive;
 use fika_runtime::{Envelope, Exit, ExitReason, Pid, open_message, self_node, self_pid};
@@ -10,8 +9,8 @@ use fika_runtime::{Envelope, Exit, ExitReason, Pid, open_message, self_node, sel
 use super::debug::Debug;
 use super::wire::{Event, Install, OnState, OnStateDone, Status, System, SystemReply};
 use crate::r#gen::behaviour;
-use crate::r#gen::contained::discard;
-use crate::r#gen::wire::{LocalCall, Refused, head_of};
+use crate::r#gen::contained::{contained, discard};
+use crate::r#gen::wire::{LocalCall, head_of};
 
 /// The action that a system message asks of the process's loop.
 pub(crate) enum Order {
@@ -44,7 +43,7 @@ pub(crate) fn order<S: 'static>(
 /// is refused; the drop alone refuses a call from this node.
 pub(crate) fn refuse(message: Envelope) {
     if let Some(head) = head_of(&message) {
-        fika_runtime::send(head.proxy, Refused);
+        head.refuse();
     }
     discard(message);
 }
@@ -277,8 +276,7 @@ impl Control {
         if message.is::<LocalCall<OnState, OnStateDone>>() {
             let call = open_message::<LocalCall<OnState, OnStateDone>>(message);
             if let Some((from, OnState(work))) = call.map(LocalCall::take) {
-                let done = catch_unwind(AssertUnwindSafe(|| work(state as &mut dyn Any)));
-                from.reply(OnStateDone(done.map_err(reason_of)));
+                from.reply(OnStateDone(contained(|| work(state as &mut dyn Any))));
             }
             return Order::Done;
         }
@@ -363,29 +361,12 @@ fn is_exit_of(message: &Envelope, parent: Option<Pid>) -> bool {
 /// Returns the status of a process that is written by hand.
 fn describe<S: fmt::Debug>(state: &S, parent: Option<Pid>, suspended: bool) -> Status {
     let own = behaviour::of(&self_node(), self_pid());
-    let formatted = catch_unwind(AssertUnwindSafe(|| format!("{state:?}")));
+    let formatted = contained(|| format!("{state:?}"));
     Status {
         module: own.map_or("", |own| own.module).to_owned(),
         parent,
         suspended,
-        state: formatted.unwrap_or_else(|payload| {
-            std::mem::forget(payload);
-            "a state whose `Debug` panicked".to_owned()
-        }),
+        state: formatted.unwrap_or_else(|_| "a state whose `Debug` panicked".to_owned()),
         log: Vec::new(),
     }
-}
-
-/// Returns a panic as an exit reason. The payload is leaked, since dropping it may panic, too.
-fn reason_of(payload: Box<dyn Any + Send>) -> ExitReason {
-    if let Some(reason) = payload.downcast_ref::<ExitReason>() {
-        return reason.clone();
-    }
-    let text = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
-        (Some(text), _) => (*text).to_owned(),
-        (_, Some(text)) => text.clone(),
-        _ => "the payload is not a string".to_owned(),
-    };
-    std::mem::forget(payload);
-    ExitReason::Error(format!("a panic: {text}").into())
 }

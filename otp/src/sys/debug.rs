@@ -2,11 +2,11 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use fika_runtime::{Time, printable, report, self_node, self_pid, send};
+use fika_runtime::{Printable, Time, printable, report, self_node, self_pid, send};
 
 use super::wire::{Event, Statistics, TraceTo, Traced};
+use crate::r#gen::contained::contained;
 
 /// A function that sees events. It is removed when it returns false.
 pub(crate) type Hook = Box<dyn FnMut(&Event) -> bool + Send>;
@@ -88,13 +88,7 @@ impl Debug {
             }
         }
         // A function that panics is removed. The panic does not end the process.
-        self.hooks.retain_mut(|(_, hook)| {
-            let kept = catch_unwind(AssertUnwindSafe(|| hook(&event)));
-            kept.unwrap_or_else(|payload| {
-                std::mem::forget(payload);
-                false
-            })
-        });
+        self.hooks.retain_mut(|(_, hook)| contained(|| hook(&event)).unwrap_or(false));
         match self.trace {
             Some(TraceTo::Process(pid)) => {
                 send(pid, Traced { pid: self_pid(), event: event.clone() });
@@ -114,16 +108,19 @@ impl Debug {
     }
 }
 
+/// Shows control characters as escapes, since the event may come from another node.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Event::In { callback, message, from: Some(from) } => {
-                write!(f, "{callback} of {message} from {from}")
-            }
-            Event::In { callback, message, from: None } => write!(f, "{callback} of {message}"),
-            Event::Out { message, to: Some(to) } => write!(f, "replied {message} to {to}"),
-            Event::Out { message, to: None } => write!(f, "replied {message}"),
-            Event::State(state) => write!(f, "state {state}"),
+        let (text, pid) = match self {
+            Event::In { callback, message, from } => (format!("{callback} of {message}"), from),
+            Event::Out { message, to } => (format!("replied {message}"), to),
+            Event::State(state) => (format!("state {state}"), &None),
+        };
+        write!(f, "{}", Printable(&text))?;
+        match (pid, self) {
+            (Some(to), Event::Out { .. }) => write!(f, " to {to}"),
+            (Some(from), _) => write!(f, " from {from}"),
+            (None, _) => Ok(()),
         }
     }
 }

@@ -71,6 +71,7 @@ pub use self::wire::{Event, Statistics, Status, Traced};
 use self::ask::{Job, LIMIT, ask, ask_here};
 use self::wire::{Install, OnState, OnStateDone, System, SystemReply, TraceTo};
 use crate::r#gen::call_error::Why;
+use crate::r#gen::contained::discard;
 use crate::r#gen::{CallError, ServerRef};
 
 async fn tell<S>(server: &ServerRef<S>, system: System) -> Result<(), CallError> {
@@ -297,7 +298,8 @@ pub async fn replace_state<S: Send + 'static>(
 ) -> Result<(), CallError> {
     let replace = move |state: &mut S| {
         let new = function(state);
-        drop(std::mem::replace(state, new));
+        // A panic in the destructor does not undo the replacement.
+        discard(std::mem::replace(state, new));
     };
     on_state(server, "sys::replace_state", replace).await
 }
@@ -611,7 +613,8 @@ impl<S> ServerRef<S> {
     ///   request, and may end later;
     /// - [`exit_reason`](CallError::exit_reason) if the server ends with another reason;
     /// - [`is_nodedown`](CallError::is_nodedown) if its node can't be reached or is lost;
-    /// - [`is_calling_self`](CallError::is_calling_self) if the server is the caller.
+    /// - [`is_calling_self`](CallError::is_calling_self) if the server is the caller;
+    /// - [`cycle`](CallError::cycle) if the server waits for the caller.
     ///
     /// # Panics
     /// Outside of a process.
