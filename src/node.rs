@@ -277,7 +277,7 @@ impl Node {
     /// # use futures_lite::future;
     /// assert_eq!(future::block_on(handler(node.clone(), counter))?, 7);
     /// # node.stop();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
     /// ```
     ///
     /// # Errors
@@ -329,7 +329,7 @@ impl Node {
     /// node.send(pid.expect("there is room"), 7_u64)?;
     /// assert_eq!(ask.recv(), Ok(7));
     /// # node.stop();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
     /// ```
     ///
     /// # Errors
@@ -373,7 +373,7 @@ impl Node {
     /// node.register("idle", pid)?;
     /// assert_eq!(node.whereis("idle"), Some(pid));
     /// # node.stop();
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
     /// ```
     ///
     /// # Errors

@@ -551,7 +551,7 @@ fn a_failed_start_is_reported() {
         for part in ["name=\"top\" context=\"start_error\" id=\"b\" reason=", "error: as asked"] {
             assert!(reports[0].contains(part), "no `{part}` in {}", reports[0]);
         }
-        // The start failed with `{shutdown, _}`, which is no crash.
+        // The start failed with `{shutdown, _}`, which is not a crash.
         assert_eq!(lines_with(&["a process ended by an error"]), [""; 0]);
 
         // A restart that fails.
@@ -639,7 +639,7 @@ fn an_unexpected_end_after_a_shutdown_is_reported() {
                 }
             }
         }
-        // The same for `terminate_child`, and for siblings of a child that is restarted.
+        // This also holds for `terminate_child`, and for siblings of a child that is restarted.
         let flags = SupFlags::new(Strategy::OneForAll);
         let (top, pid) = top(flags, vec![spec(error()), worker("b")]).await;
         let (_, _) = (up().await, up().await);
@@ -656,7 +656,7 @@ fn an_unexpected_end_after_a_shutdown_is_reported() {
 }
 
 /// SUP-12, SUP-31: a supervisor that gives up is reported, with the child that ended too often. Its
-/// own end is no crash.
+/// own end is not a crash.
 #[test]
 fn too_many_restarts_are_reported() {
     on_a_node(async {

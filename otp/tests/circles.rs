@@ -93,7 +93,7 @@ fn run(test: impl Future<Output = ()> + Send + 'static) {
 }
 
 async fn told() -> Result<u64, CallError> {
-    receive! { Local(told): Told => told, after LIMIT => panic!("nothing was told") }
+    receive! { Local(told): Told => told, after LIMIT => panic!("there is no report") }
 }
 
 /// A server starts another one, whose `init` calls the first.

@@ -95,7 +95,7 @@ fn a_server_survives_its_hooks() {
             sys::log(&server, 5).await.unwrap();
             assert_eq!(server.call(Get).await.unwrap(), 7);
             let failed = sys::with_state(&server, move |_: &Server| fails.fail()).await;
-            let failed: CallError = failed.map(|()| ()).unwrap_err();
+            let failed: CallError = failed.unwrap_err();
             match (fails, failed.function_failed()) {
                 (Fails::ByPanic, Some(ExitReason::Panic(panic))) => {
                     assert_eq!(panic.message, "as it should");

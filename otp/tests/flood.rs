@@ -1,4 +1,4 @@
-//! What others can make a behaviour write to the log.
+//! The lines that others can make a behaviour write to the log.
 
 extern crate fika_runtime as fika;
 

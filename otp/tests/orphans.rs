@@ -542,7 +542,7 @@ fn a_supervisor_that_ends_refuses_requests() {
         let me = self_pid();
         let child = ChildSpec::new("a", move || async move {
             let top = fika_otp::ServerRef::<supervisor::Supervisor>::pid(self_pid());
-            let pid = spawn_link(async move {
+            spawn_link(async move {
                 trap_exit(true);
                 send(me, Up(1, self_pid()));
                 receive! { Exit { reason, .. } => {
@@ -552,8 +552,7 @@ fn a_supervisor_that_ends_refuses_requests() {
                     send(me, Local((started.is_err(), ended.is_err(), counted)));
                     exit(reason)
                 } }
-            });
-            pid
+            })
         });
         let specs = [child.shutdown(Shutdown::Infinity)];
         let top =
@@ -562,7 +561,7 @@ fn a_supervisor_that_ends_refuses_requests() {
         assert_eq!(shut_down(top.whereis().unwrap()).await, ExitReason::Shutdown);
         receive! {
             Local(told): Local<(bool, bool, usize)> => assert_eq!(told, (true, true, 1)),
-            after LIMIT => panic!("nothing was told"),
+            after LIMIT => panic!("there is no report"),
         }
     });
 }

@@ -1,4 +1,4 @@
-//! For those who know Elixir or Erlang: where to find what they know, and what is different.
+//! For programmers who know Elixir or Erlang: where to find what they know, and what is different.
 //!
 //! A server under a supervisor, with most of what a server does:
 //!

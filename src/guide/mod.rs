@@ -1,7 +1,7 @@
 //! Chapters on topics that concern more than one function.
 //!
 //! - [`requests`]: how to ask a process and wait for its reply.
-//! - [`from_elixir`]: for those who know Elixir or Erlang.
+//! - [`from_elixir`]: for programmers who know Elixir or Erlang.
 //! - [`back_pressure`]: what happens if a sender is faster than its receiver.
 
 pub mod back_pressure;

@@ -138,7 +138,7 @@ fn forged_messages_do_no_harm() {
             let status = sys::get_status(&at(name)).await.unwrap();
             assert_eq!(status.suspended, name == "suspended");
             send_forged(name, &node);
-            // An exit signal of the parent that is none.
+            // A message that only looks like an exit signal of the parent.
             send((name, node.as_str()), Exit { from: parent, reason: ExitReason::Shutdown });
         }
         assert_eq!(at("server").call(7).timeout(LIMIT).await.unwrap(), 7);

@@ -140,7 +140,7 @@ fn a_large_reply_comes_before_the_end_of_its_server() {
     }
 }
 
-/// What waits on the other node for a caller that has given up ends.
+/// A process that waits on the other node for a caller ends when the caller gives up.
 #[test]
 fn a_caller_that_gives_up_leaves_no_process_on_the_other_node() {
     let (here, there) = nodes();

@@ -1,4 +1,4 @@
-//! What a program may put into a supervision tree without code of its own: servers with
+//! Children that a program may put into a supervision tree without code of its own: servers with
 //! `#[gen_server]`, and plain futures.
 #![deny(warnings)]
 

@@ -59,7 +59,7 @@ async fn waits(to: Pid) -> u64 {
     receive! { n: u64 => n }
 }
 
-/// A value that is no message.
+/// A value whose type is not a message.
 struct Unsent;
 
 impl fika::process::Ignored for Unsent {}

@@ -371,6 +371,4 @@ pub(crate) const NO_EXAMPLE: &[NoExample] = &[
     ("gen_server::RequestName", "`#[gen_server]` implements it, and only the types name it"),
     ("message::array::deserialize", "serde calls it, as the example of its module shows"),
     ("message::array::serialize", "serde calls it, as the example of its module shows"),
-    ("supervisor::MainValue", "`#[fika::main]` uses it, and its page has examples"),
-    ("supervisor::MainValue::run", "`#[fika::main]` calls it"),
 ];

@@ -64,8 +64,8 @@
 //! ended ([`Shutdown`]). [`start_link`] starts the children one after the other. When the
 //! supervisor ends, it ends them in the reverse order, and waits for the end of each before the
 //! next. The [`SupFlags`] say which other children are restarted with the one that has failed
-//! ([`Strategy`]), and how many restarts within which time are too many: then the supervisor ends
-//! all children and itself, with the reason `shutdown`.
+//! ([`Strategy`]), and how many restarts may happen within which time. After more restarts than
+//! that, the supervisor ends all children and itself, with the reason `shutdown`.
 //!
 //! | supervisor | its children | started by |
 //! |---|---|---|

@@ -48,7 +48,7 @@ impl<T: Message> Task<T> {
     /// The arguments and the value are messages, and are encoded even if the node is the owner's
     /// own. If the function returns a `Result`, its error is the exit reason of the task.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use fika::prelude::*;
     /// use fika::task::Task;
     ///
@@ -89,7 +89,7 @@ impl TaskSupervisor {
     /// [`Task::spawn_on`] ends, the task ends with the supervisor. If there is no such supervisor,
     /// the task ends with `noproc`.
     ///
-    /// ```
+    /// ```standalone_crate
     /// use fika::prelude::*;
     /// use fika::task::TaskSupervisor;
     ///

@@ -188,7 +188,7 @@ impl<'a> Visit<'a> for Finder<'_> {
             arm.guard.is_none()
                 && match &arm.pat {
                     Pat::Wild(_) => true,
-                    // A name in upper case, such as `None`, is no binding.
+                    // A name in upper case, such as `None`, does not bind a value.
                     Pat::Ident(name) => !name.ident.to_string().starts_with(char::is_uppercase),
                     _ => false,
                 }

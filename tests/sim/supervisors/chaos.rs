@@ -105,7 +105,7 @@ async fn change(record: &Record, pid: Pid, path: &Path, ids: &[Path]) {
             let _ = timeout(LIMIT, sup.terminate_child(&*id)).await;
             let _ = timeout(LIMIT, sup.delete_child(&*id)).await;
         }
-        // In a group, this could not be told from a restart.
+        // In a group, this would look like a restart.
         2..5 if super::is_single(record, pid) => {
             *record.now().by_hand.entry(id.clone()).or_default() += 1;
             // After a timeout, the supervisor may still perform it.

@@ -1,4 +1,4 @@
-//! What must hold in every run, as functions over the events.
+//! The rules that hold in every run, as functions over the events.
 
 use std::collections::{BTreeMap, BTreeSet};
 

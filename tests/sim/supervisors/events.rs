@@ -111,7 +111,7 @@ pub(super) enum SupKind {
     Simple,
 }
 
-/// What the processes of a scenario know of each other.
+/// The knowledge that the processes of a scenario share.
 #[derive(Default)]
 pub(super) struct Now {
     pub(super) entries: Vec<Entry>,
