@@ -97,7 +97,7 @@ fn is_meshed(sim: &Sim) -> bool {
 fn pending(sim: &Sim, node: SimNode) -> usize {
     let distribution = sim.runtime(node).and_then(Distribution::of);
     let channels = distribution.map(|of| of.channels()).unwrap_or_default();
-    channels.iter().filter(|channel| channel.starts_with("not yet")).count()
+    channels.iter().filter(|channel| channel.starts_with("connecting to")).count()
 }
 
 /// Polls until all nodes are connected. Returns how long that took, and the largest number of
