@@ -105,15 +105,17 @@ impl Engine {
     }
 
     /// Performs the requests that were kept while the child started or ended. During a plan, they
-    /// wait for its end, except for a request to end the child that has done so.
+    /// wait for its end, except for a request to end a child that has ended for good.
     pub(super) fn settle(&mut self, key: Key) {
         while !matches!(self.children.state(key), Some(State::Starting { .. } | State::Ending(..)))
         {
-            let stopped = matches!(self.children.state(key), Some(State::Stopped) | None);
+            let state = self.children.state(key);
+            let stopped = matches!(state, Some(State::Stopped) | None);
+            let starts = state.is_some() && self.plan.as_ref().is_some_and(|plan| plan.starts(key));
             if !stopped && self.is_ending() {
                 return;
             }
-            let handled = self.waiting_end(key).is_none();
+            let for_good = stopped && !starts && self.waiting_end(key).is_none();
             let Some(queue) = self.queues.get_mut(&key) else { return };
             let Some((target, command)) = queue.pop_front() else {
                 self.queues.remove(&key);
@@ -121,7 +123,7 @@ impl Engine {
             };
             match command {
                 command if self.plan.is_none() => self.act(key, target, command),
-                Command::Terminate(reply) if stopped && handled => reply.reply(Ok(())),
+                Command::Terminate(reply) if for_good => reply.reply(Ok(())),
                 command => {
                     queue.push_front((target, command));
                     return self.defer_all(key);

@@ -73,4 +73,9 @@ impl Plan {
     pub(super) fn stops(&self, key: Key) -> bool {
         self.stop.binary_search(&key).is_ok()
     }
+
+    /// Returns whether this child, which does not run, is to start.
+    pub(super) fn starts(&self, key: Key) -> bool {
+        self.from.is_some_and(|from| from <= key) || self.start.contains(&key)
+    }
 }
