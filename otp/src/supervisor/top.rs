@@ -98,7 +98,10 @@ pub async fn run_until_stopped<S: Supervises>(
 ///
 /// #[fika::main]
 /// async fn main() -> fika::Result {
-///     let fails = ChildSpec::new("fails", || async { spawn_link(async { Err::<(), _>("no") }) });
+///     let fails = ChildSpec::process("fails", || async {
+///         sleep(millis(100)).await;
+///         Err::<(), _>("no")
+///     });
 ///     let top = supervisor::start_link(Start::name("top"), SupFlags::one_for_one(), [fails]).await?;
 ///     let error = supervisor::run_until_stopped(&top).await.unwrap_err();
 ///     assert_eq!(*error.reason(), ExitReason::Shutdown);
