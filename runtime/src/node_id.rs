@@ -151,6 +151,13 @@ impl NodeId {
         self.0.get()
     }
 
+    #[cold]
+    fn cmp_other(self, other: NodeId) -> Ordering {
+        let table = TABLE.read();
+        let origin = |id: NodeId| &table.entries[id.0.get() as usize - 1].origin;
+        origin(self).cmp(origin(other)).then(self.0.cmp(&other.0))
+    }
+
     fn called(self) -> (NodeName, Creation) {
         let table = TABLE.read();
         let entry = &table.entries[self.0.get() as usize - 1];
@@ -161,13 +168,10 @@ impl NodeId {
 /// Compares name and creation, not the number: an order that decides something must be equal in
 /// another OS process, and when a simulated run is repeated.
 impl Ord for NodeId {
+    #[inline]
     fn cmp(&self, other: &NodeId) -> Ordering {
-        if self.0 == other.0 {
-            return Ordering::Equal;
-        }
-        let table = TABLE.read();
-        let origin = |id: &NodeId| &table.entries[id.0.get() as usize - 1].origin;
-        origin(self).cmp(origin(other)).then(self.0.cmp(&other.0))
+        // Nearly all comparisons are within one node.
+        if self.0 == other.0 { Ordering::Equal } else { self.cmp_other(*other) }
     }
 }
 
