@@ -86,44 +86,28 @@
 //! documentation says otherwise. A child may run on another node, too: its start function then
 //! spawns it there.
 
-mod agenda;
-mod backoff;
-mod child_error;
-mod child_spec;
-mod children;
-mod command;
-mod commanding;
-mod decide;
-mod ending;
 mod engine;
-mod flags;
-mod flights;
 mod partitions;
-mod plan;
-mod planning;
-mod report;
 mod requests;
-mod run;
-mod starter;
-mod starting;
+mod spec;
 mod supervisor_start;
 mod top;
 mod tree;
 
 use std::marker::PhantomData;
 
-pub use self::backoff::Backoff;
-pub use self::child_error::{ChildError, ChildRef};
-pub use self::child_spec::{
+pub use self::partitions::Partitions;
+pub use self::spec::backoff::Backoff;
+pub use self::spec::child_error::{ChildError, ChildRef, FailedToStartChild};
+pub use self::spec::child_spec::{
     ChildCount, ChildId, ChildInfo, ChildSpec, ChildState, ChildType, Restart, Shutdown, Template,
 };
 #[doc(hidden)]
-pub use self::child_spec::{StartArgs, child_spec};
-pub use self::flags::{AutoShutdown, SpecError, Strategy, SupFlags, check_childspecs};
-pub use self::partitions::Partitions;
-pub use self::starter::{IntoStarted, Started};
+pub use self::spec::child_spec::{StartArgs, child_spec};
+pub use self::spec::flags::{AutoShutdown, SpecError, Strategy, SupFlags, check_childspecs};
+pub use self::spec::starter::{IntoStarted, Started};
 pub use self::supervisor_start::{
-    FailedToStartChild, start_link, start_link_dynamic, start_link_simple, start_link_with,
+    start_link, start_link_dynamic, start_link_simple, start_link_with,
 };
 pub use self::top::{MainValue, SupervisorEnded, run_until_stopped};
 pub use self::tree::{Tree, tree};

@@ -12,8 +12,8 @@ use crossbeam_utils::atomic::AtomicCell;
 use fika_runtime::{Name, Node, Pid, self_node};
 use parking_lot::Mutex;
 
-use super::child_spec::{ChildSpec, ChildType};
-use super::flags::SupFlags;
+use super::spec::child_spec::{ChildSpec, ChildType};
+use super::spec::flags::SupFlags;
 use super::supervisor_start::start_link_with;
 use super::{DynamicSupervisor, Supervisor};
 use crate::r#gen::{ServerRef, Start, StartError, Via};

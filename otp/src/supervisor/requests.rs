@@ -1,40 +1,16 @@
-//! The requests to a supervisor, and the functions that make them.
+//! The functions that make the requests to a supervisor.
 
-use fika_macros::Message;
 use fika_runtime::{Message, Pid, is_process_alive, self_pid};
-use serde::{Deserialize, Serialize};
 
-use super::child_error::{ChildError, ChildRef};
-use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildSpec};
-use super::command::{EndReply, StartReply};
-use super::starter::Started;
+use super::engine::command::{
+    CountChildren, DeleteChild, EndReply, RestartChild, StartChild, StartReply, TerminateChild,
+    WhichChildren,
+};
+use super::spec::child_error::{ChildError, ChildRef};
+use super::spec::child_spec::{ChildCount, ChildId, ChildInfo, ChildSpec};
+use super::spec::starter::Started;
 use super::{DynamicSupervisor, SimpleSupervisor, Supervises, Supervisor};
 use crate::r#gen::{CallError, Request, ServerRef};
-
-#[derive(Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::WhichChildren")]
-pub(super) struct WhichChildren;
-
-#[derive(Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::CountChildren")]
-pub(super) struct CountChildren;
-
-/// A specification contains functions, so this request can't leave its node.
-#[derive(Message)]
-#[message(local)]
-pub(super) struct StartChild(pub(super) ChildSpec);
-
-#[derive(Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::TerminateChild")]
-pub(super) struct TerminateChild(pub(super) ChildRef);
-
-#[derive(Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::RestartChild")]
-pub(super) struct RestartChild(pub(super) ChildId);
-
-#[derive(Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::DeleteChild")]
-pub(super) struct DeleteChild(pub(super) ChildId);
 
 async fn ask<S, R: Message, A: Message>(
     supervisor: &ServerRef<S>,

@@ -1,72 +1,16 @@
 //! Starting supervisors.
 
-use std::fmt;
 use std::future::Future;
 
-use fika_macros::Message;
-use fika_runtime::{ExitReason, Message, Printable};
-use serde::{Deserialize, Serialize};
+use fika_runtime::{ExitReason, Message};
 
-use super::child_spec::{ChildId, ChildSpec, Template};
-use super::command::NewChild;
-use super::flags::{SpecError, SupFlags, check_childspecs};
-use super::run::{Setup, opener, run};
+use super::engine::command::NewChild;
+use super::engine::run::{Setup, opener, run};
+use super::spec::child_spec::{ChildSpec, Template};
+use super::spec::flags::{SpecError, SupFlags, check_childspecs};
 use super::{DynamicSupervisor, SimpleSupervisor, Supervisor};
 use crate::r#gen::start::{address, start as start_process};
 use crate::r#gen::{Bond, ServerRef, Start, StartError};
-
-/// The error of a supervisor that did not start because a child did not (OTP's
-/// `{failed_to_start_child, Id, Reason}`).
-///
-/// It is the term of the exit reason `{shutdown, _}` in the [`StartError`].
-///
-/// ```standalone_crate
-/// use fika::gen_server::StartError;
-/// use fika::prelude::*;
-/// use fika::supervisor::{self, ChildSpec, FailedToStartChild, SupFlags};
-///
-/// # #[fika::main]
-/// # async fn main() {
-/// let failing = ChildSpec::new("a", || async { Err::<Pid, _>(ExitReason::Timeout) });
-/// let failed = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [failing]).await;
-/// let FailedToStartChild { id, error } = FailedToStartChild::of(&failed.unwrap_err()).unwrap();
-/// assert_eq!(id.unwrap(), "a");
-/// assert_eq!(error, StartError::Failed(ExitReason::Timeout));
-/// # }
-/// ```
-#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
-#[message(tag = "fika_otp::supervisor::FailedToStartChild")]
-pub struct FailedToStartChild {
-    /// The child's id.
-    pub id: Option<ChildId>,
-    /// The error of the child's start.
-    pub error: StartError,
-}
-
-impl FailedToStartChild {
-    /// Returns the failed start of a child, if it is the reason why a supervisor did not start.
-    #[must_use]
-    pub fn of(error: &StartError) -> Option<FailedToStartChild> {
-        match error {
-            StartError::Failed(reason) => reason.get(),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for FailedToStartChild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let id = self.id.as_ref().map_or("", ChildId::as_str);
-        write!(f, "failed_to_start_child: \"{}\": {}", Printable(id), self.error)
-    }
-}
-
-/// The text that an exit reason shows.
-impl fmt::Debug for FailedToStartChild {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// Starts a supervisor on this node with these children, linked to the caller (OTP's
 /// `supervisor:start_link`). It returns when all children have started, one after the other.
@@ -228,7 +172,10 @@ pub async fn start_link_simple<A: Message + Clone>(
     start(opts, async move { unkeyed(flags, Some(opener)) }).await
 }
 
-fn unkeyed(flags: SupFlags, opener: Option<super::run::Opener>) -> Result<Setup, StartError> {
+fn unkeyed(
+    flags: SupFlags,
+    opener: Option<super::engine::run::Opener>,
+) -> Result<Setup, StartError> {
     check_childspecs(&flags, &[]).map_err(invalid)?;
     let flags = SupFlags { strategy: super::Strategy::OneForOne, ..flags };
     Ok(Setup { flags, children: Vec::new(), keyed: false, opener })

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use fika_runtime::{Name, Pid, info, self_pid, timeout};
 
-use super::child_spec::{ChildId, ChildInfo, ChildState, ChildType};
+use super::spec::child_spec::{ChildId, ChildInfo, ChildState, ChildType};
 use super::{Supervises, Supervisor};
 use crate::r#gen::{CallError, ServerRef};
 

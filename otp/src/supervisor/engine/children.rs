@@ -1,14 +1,16 @@
-//! The children of a supervisor, found by key, id and pid. Each operation takes at most logarithmic
-//! time, so it costs about as much with a million children as with a few.
+//! The children of a supervisor, found by key, id and pid. An operation on one child costs as much
+//! with a million children as with a few. Only what concerns many children puts them in order.
 
-use std::collections::{BTreeMap, HashMap};
-use std::ops::{Bound, RangeBounds};
+use std::collections::HashMap;
 
 use fika_runtime::{ExitReason, Pid, Reference};
+use foldhash::fast::RandomState;
 
-use super::backoff::Failures;
-use super::child_spec::{ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType};
-use super::starter::StartFn;
+use crate::supervisor::spec::backoff::Failures;
+use crate::supervisor::spec::child_spec::{
+    ChildCount, ChildId, ChildInfo, ChildOpts, ChildState, ChildType,
+};
+use crate::supervisor::spec::starter::StartFn;
 
 /// The number of a child. Later children have larger numbers, and a number is never used again.
 pub(super) type Key = u64;
@@ -55,13 +57,13 @@ pub(super) struct Ending {
     pub(super) token: u64,
 }
 
-/// The children, in the order of their specifications.
+/// The children. The order of their keys is the order of their specifications.
 #[derive(Default)]
 pub(super) struct Children {
-    children: BTreeMap<Key, Child>,
+    children: HashMap<Key, Child, RandomState>,
     ids: HashMap<ChildId, Key>,
-    pids: HashMap<Pid, Key>,
-    monitors: HashMap<Reference, Key>,
+    pids: HashMap<Pid, Key, RandomState>,
+    monitors: HashMap<Reference, Key, RandomState>,
     next: Key,
     count: ChildCount,
     /// The significant children that run or will.
@@ -186,13 +188,11 @@ impl Children {
         self.monitors.get(&monitor).copied()
     }
 
-    pub(super) fn keys(&self, range: impl RangeBounds<Key>) -> impl Iterator<Item = Key> {
-        self.children.range(range).map(|(key, _)| *key)
-    }
-
-    /// Returns the children that were specified after this one.
-    pub(super) fn keys_after(&self, key: Key) -> impl Iterator<Item = Key> {
-        self.keys((Bound::Excluded(key), Bound::Unbounded))
+    /// Returns the children for whose keys `wanted` returns true, in their order.
+    pub(super) fn keys(&self, wanted: impl Fn(Key) -> bool) -> Vec<Key> {
+        let mut keys: Vec<Key> = self.children.keys().copied().filter(|key| wanted(*key)).collect();
+        keys.sort_unstable();
+        keys
     }
 
     pub(super) fn count(&self) -> ChildCount {
@@ -206,7 +206,8 @@ impl Children {
 
     /// Lists the children, the newest first.
     pub(super) fn list(&self) -> Vec<ChildInfo> {
-        self.children.values().rev().map(Child::info).collect()
+        let newest = self.keys(|_| true).into_iter().rev();
+        newest.filter_map(|key| self.children.get(&key)).map(Child::info).collect()
     }
 }
 

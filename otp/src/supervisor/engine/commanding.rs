@@ -2,13 +2,13 @@
 
 use std::collections::VecDeque;
 
-use super::child_error::{ChildError, ChildRef};
+use super::Engine;
 use super::children::{Key, State};
 use super::command::{Command, NewChild, StartReply};
 use super::decide::{self, Occasion};
-use super::engine::Engine;
 use super::plan::Deferred;
 use crate::r#gen::ReplyTo;
+use crate::supervisor::spec::child_error::{ChildError, ChildRef};
 
 impl Engine {
     /// Adds a child and starts it (SUP-16).

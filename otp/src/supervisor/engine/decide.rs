@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use fika_runtime::{ExitReason, Time};
 
-use super::child_spec::{Restart, Shutdown};
-use super::flags::{AutoShutdown, Strategy};
+use crate::supervisor::spec::child_spec::{Restart, Shutdown};
+use crate::supervisor::spec::flags::{AutoShutdown, Strategy};
 
 /// The fate of a child that has ended or was not started.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

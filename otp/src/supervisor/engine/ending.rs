@@ -2,15 +2,15 @@
 
 use fika_runtime::{Down, ExitReason, Pid, exit_process, has_ended, monitor};
 
+use super::Engine;
 use super::agenda::Due;
-use super::child_spec::Shutdown;
 use super::children::{Ending, Key, State};
 use super::decide::{self, Fate};
-use super::engine::Engine;
 use super::plan::{Deferred, End};
 use super::report;
 use super::starting::words_for;
 use crate::r#gen::behaviour::Verdict;
+use crate::supervisor::spec::child_spec::Shutdown;
 
 /// How many exit signals of unknown processes are kept while children are being started. A start
 /// may last for any time, and any process may send such signals.

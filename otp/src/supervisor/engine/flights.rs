@@ -13,8 +13,8 @@ use parking_lot::Mutex;
 use super::children::Key;
 use super::command::StartReply;
 use super::decide::Occasion;
-use super::starter::{Outcome, StartFn, Starting};
 use crate::r#gen::ReplyTo;
+use crate::supervisor::spec::starter::{Outcome, StartFn, Starting};
 
 /// The starts that have not returned. A child has at most one.
 #[derive(Default)]

@@ -19,66 +19,79 @@
 //! the child never overlaps with the old process. The link stays until then, so no child is left
 //! behind if the supervisor is killed meanwhile. (OTP removes the link first.)
 
+mod agenda;
+mod children;
+pub(crate) mod command;
+mod commanding;
+mod decide;
+mod ending;
+mod flights;
+mod plan;
+mod planning;
+mod report;
+pub(crate) mod run;
+mod starting;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::Pin;
 use std::time::Duration;
 
 use fika_macros::Message;
 use fika_runtime::{ExitReason, Name, Node, Pid, Sleep, Time};
+use foldhash::fast::RandomState;
 
-use super::agenda::Agenda;
-use super::child_error::ChildRef;
-use super::children::{Children, Key};
-use super::command::Command;
-use super::decide::Intensity;
-use super::flags::SupFlags;
-use super::flights::Flights;
-use super::plan::{Deferred, End, Plan};
-use super::report;
+use self::agenda::Agenda;
+use self::children::{Children, Key};
+use self::command::Command;
+use self::decide::Intensity;
+use self::flights::Flights;
+use self::plan::{Deferred, End, Plan};
 use crate::r#gen::InitAck;
 use crate::r#gen::behaviour::Listed;
+use crate::supervisor::spec::child_error::ChildRef;
+use crate::supervisor::spec::flags::SupFlags;
 
 /// Asks for another attempt of a restart, after the messages that have come meanwhile (SUP-13).
 #[derive(Message)]
 #[message(local)]
-pub(super) struct Retry {
-    pub(super) key: Key,
-    pub(super) token: u64,
+struct Retry {
+    key: Key,
+    token: u64,
 }
 
-pub(super) struct Engine {
-    pub(super) node: Node,
-    pub(super) me: Pid,
+struct Engine {
+    node: Node,
+    me: Pid,
     /// Its name on its node, for reports.
-    pub(super) name: Option<Name>,
-    pub(super) parent: Pid,
-    pub(super) flags: SupFlags,
+    name: Option<Name>,
+    parent: Pid,
+    flags: SupFlags,
     /// Whether children have ids. Otherwise, the supervisor is a simple or a dynamic one.
-    pub(super) keyed: bool,
-    pub(super) listed: Listed,
+    keyed: bool,
+    listed: Listed,
     /// Acknowledges when all children have started.
-    pub(super) ack: Option<InitAck<()>>,
-    pub(super) children: Children,
-    pub(super) flights: Flights,
+    ack: Option<InitAck<()>>,
+    children: Children,
+    flights: Flights,
     /// Exit signals from unknown processes while children are being started: a child may end before
     /// its start function returns.
-    pub(super) early: HashMap<Pid, ExitReason>,
-    pub(super) agenda: Agenda,
+    early: HashMap<Pid, ExitReason, RandomState>,
+    agenda: Agenda,
     /// Wakes the supervisor when the agenda's first entry is due.
-    pub(super) alarm: Option<(Time, Pin<Box<Sleep>>)>,
-    pub(super) intensity: Intensity,
-    pub(super) plan: Option<Plan>,
-    pub(super) deferred: VecDeque<Deferred>,
+    alarm: Option<(Time, Pin<Box<Sleep>>)>,
+    intensity: Intensity,
+    plan: Option<Plan>,
+    deferred: VecDeque<Deferred>,
     /// Requests about a child that is being started or ended.
-    pub(super) queues: BTreeMap<Key, VecDeque<(ChildRef, Command)>>,
+    queues: BTreeMap<Key, VecDeque<(ChildRef, Command)>>,
     tokens: u64,
-    pub(super) end: Option<End>,
-    pub(super) idle: Option<Duration>,
-    pub(super) suspended: bool,
+    end: Option<End>,
+    idle: Option<Duration>,
+    suspended: bool,
 }
 
 impl Engine {
-    pub(super) fn new(
+    fn new(
         listed: Listed,
         ack: InitAck<()>,
         name: Option<Name>,
@@ -97,7 +110,7 @@ impl Engine {
             ack: Some(ack),
             children: Children::default(),
             flights: Flights::default(),
-            early: HashMap::new(),
+            early: HashMap::default(),
             agenda: Agenda::default(),
             alarm: None,
             intensity: Intensity::new(flags.intensity, flags.period),
@@ -111,28 +124,28 @@ impl Engine {
         }
     }
 
-    pub(super) fn now(&self) -> Time {
+    fn now(&self) -> Time {
         self.node.env().now()
     }
 
-    pub(super) fn token(&mut self) -> u64 {
+    fn token(&mut self) -> u64 {
         self.tokens += 1;
         self.tokens
     }
 
-    pub(super) fn booted(&mut self) {
+    fn booted(&mut self) {
         self.listed.behaviour.rests();
         if let Some(ack) = self.ack.take() {
             ack.ok(());
         }
     }
 
-    pub(super) fn reporter(&self) -> report::Reporter<'_> {
+    fn reporter(&self) -> report::Reporter<'_> {
         let name = self.name.as_ref();
         report::Reporter { node: &self.node, supervisor: self.me, name }
     }
 
-    pub(super) fn report(
+    fn report(
         &self,
         key: Key,
         pid: Option<Pid>,

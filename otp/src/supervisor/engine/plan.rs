@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 
 use fika_runtime::ExitReason;
 
-use super::child_error::ChildRef;
 use super::children::Key;
 use super::command::{Command, NewChild, StartReply};
 use crate::r#gen::{ReplyTo, StartError};
+use crate::supervisor::spec::child_error::ChildRef;
 
 /// The way a supervisor ends after its children have ended.
 #[derive(Clone)]

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
+use super::Engine;
 use super::agenda::Due;
-use super::child_spec::Shutdown;
 use super::children::{Key, State};
 use super::decide::Occasion;
-use super::engine::Engine;
 use super::plan::{Deferred, End, Goal, Plan};
 use crate::r#gen::StartError;
+use crate::supervisor::spec::child_spec::Shutdown;
 
 impl Engine {
     /// Ends all children, and then the supervisor. If the supervisor is already ending, the first
@@ -20,7 +20,7 @@ impl Engine {
         // It has to learn of the ends of its children.
         self.suspended = false;
         self.refuse_requests();
-        let all: Vec<Key> = self.children.keys(..).collect();
+        let all = self.children.keys(|_| true);
         if !self.keyed {
             // SUP-23: all children end at the same time.
             for key in &all {
@@ -90,7 +90,7 @@ impl Engine {
                 return;
             }
             if let Some(from) = plan.from.take() {
-                plan.start = self.children.keys(from..).collect();
+                plan.start = self.children.keys(|key| from <= key).into();
             }
             if let Some(key) = plan.start.pop_front() {
                 plan.waiting = Some(key);

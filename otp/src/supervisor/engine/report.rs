@@ -4,8 +4,8 @@ use std::fmt::Display;
 
 use fika_runtime::{Envelope, LogRate, Name, Node, Pid, report};
 
-use super::child_spec::ChildOpts;
 use super::children::Child;
+use crate::supervisor::spec::child_spec::ChildOpts;
 
 /// An event that is reported.
 #[derive(Clone, Copy)]

@@ -11,41 +11,42 @@ use fika_runtime::{
     open_message, sleep, trap_exit, yield_now,
 };
 
-use super::child_error::{ChildError, ChildRef};
-use super::child_spec::{ChildCount, ChildInfo, ChildOpts};
-use super::command::{Command, EndReply, NewChild, StartReply};
-use super::engine::{Engine, Retry};
-use super::flags::SupFlags;
+use super::command::{
+    Command, CountChildren, DeleteChild, EndReply, NewChild, RestartChild, StartChild, StartReply,
+    TerminateChild, WhichChildren,
+};
 use super::flights::Landed;
 use super::plan::End;
-use super::requests::{
-    CountChildren, DeleteChild, RestartChild, StartChild, TerminateChild, WhichChildren,
-};
-use super::starter::{TemplateFn, Templated, start_fn};
+use super::{Engine, Retry};
 use crate::r#gen::behaviour::{Listed, Work};
 use crate::r#gen::crash::report_crash;
 use crate::r#gen::start::{StartName, settle};
 use crate::r#gen::wire::{LocalCall, RemoteCall, open_remote};
 use crate::r#gen::{InitAck, ReplyTo, StartError};
+use crate::supervisor::Supervisor;
+use crate::supervisor::spec::child_error::{ChildError, ChildRef};
+use crate::supervisor::spec::child_spec::{ChildCount, ChildInfo, ChildOpts};
+use crate::supervisor::spec::flags::SupFlags;
+use crate::supervisor::spec::starter::{TemplateFn, Templated, start_fn};
 use crate::sys::{self, Order, Status};
 
 /// The flags and children that a supervisor starts with.
-pub(super) struct Setup {
-    pub(super) flags: SupFlags,
-    pub(super) children: Vec<NewChild>,
-    pub(super) keyed: bool,
+pub(crate) struct Setup {
+    pub(crate) flags: SupFlags,
+    pub(crate) children: Vec<NewChild>,
+    pub(crate) keyed: bool,
     /// Decodes the start requests of a supervisor that starts its children from a template.
-    pub(super) opener: Option<Opener>,
+    pub(crate) opener: Option<Opener>,
 }
 
 /// Turns a request with arguments into a child to start. Returns any other message unchanged.
-pub(super) type Opener = Box<dyn Fn(Envelope) -> Result<Opened, Envelope> + Send>;
+pub(crate) type Opener = Box<dyn Fn(Envelope) -> Result<Opened, Envelope> + Send>;
 
 /// A child to start, and the caller to reply to. `None` for a request that did not decode.
-pub(super) type Opened = Option<(NewChild, ReplyTo<StartReply>)>;
+pub(crate) type Opened = Option<(NewChild, ReplyTo<StartReply>)>;
 
 /// Returns the opener for requests whose arguments have the type `A`.
-pub(super) fn opener<A: Message + Clone>(template: TemplateFn<A>, opts: ChildOpts) -> Opener {
+pub(crate) fn opener<A: Message + Clone>(template: TemplateFn<A>, opts: ChildOpts) -> Opener {
     Box::new(move |message| {
         Ok(open::<A, StartReply>(message)?.map(|(args, reply)| {
             let start = start_fn(Templated { template: template.clone(), args });
@@ -54,14 +55,14 @@ pub(super) fn opener<A: Message + Clone>(template: TemplateFn<A>, opts: ChildOpt
     })
 }
 
-pub(super) async fn run(
+pub(crate) async fn run(
     ack: InitAck<()>,
     name: Option<StartName>,
     idle: Option<Duration>,
     init: impl Future<Output = Result<Setup, StartError>>,
 ) {
     trap_exit(true);
-    let module = std::any::type_name::<super::Supervisor>();
+    let module = std::any::type_name::<Supervisor>();
     let (ack, listed) = settle(ack, module, name.as_ref()).await;
     listed.behaviour.begins(const { &Work { callback: "init", request: || "supervisor" } });
     let setup = catch_exit(init).await.unwrap_or_else(|reason| Err(StartError::Failed(reason)));
@@ -314,7 +315,7 @@ impl Engine {
 
     fn start_request(&mut self, message: Envelope) -> Result<(), Envelope> {
         if let Some((StartChild(spec), reply)) = open::<StartChild, StartReply>(message)? {
-            match super::flags::check_child(&self.flags, &spec) {
+            match crate::supervisor::spec::flags::check_child(&self.flags, &spec) {
                 Err(error) => reply.reply(Err(ChildError::Invalid(error))),
                 Ok(()) => {
                     let id = self.keyed.then_some(spec.id);
@@ -353,6 +354,6 @@ fn answer<R, A: Message>(
 fn status(engine: &Engine, parent: Option<fika_runtime::Pid>, suspended: bool) -> Status {
     let ChildCount { specs, active, .. } = engine.children.count();
     let state = format!("{:?}, {specs} children, {active} of them run", engine.flags.strategy);
-    let module = std::any::type_name::<super::Supervisor>().to_owned();
+    let module = std::any::type_name::<Supervisor>().to_owned();
     Status { module, parent, suspended, state, log: Vec::new() }
 }

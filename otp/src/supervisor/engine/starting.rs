@@ -3,20 +3,20 @@
 use fika_runtime::{ExitReason, Pid, SendOpts, Term, exit_process, link, send_with};
 
 use super::agenda::Due;
-use super::child_error::ChildError;
-use super::child_spec::{ChildId, Restart};
 use super::children::{Key, State};
 use super::command::StartReply;
 use super::decide::{self, AfterFailure, Fate, Occasion, Siblings};
-use super::engine::{Engine, Retry};
-use super::flags::SupFlags;
 use super::flights::{Landed, Launch};
 use super::plan::{Deferred, End, Plan};
 use super::report;
-use super::starter::Started;
-use super::supervisor_start::FailedToStartChild;
+use super::{Engine, Retry};
 use crate::r#gen::behaviour::{Verdict, Work};
 use crate::r#gen::{ReplyTo, StartError};
+use crate::supervisor::spec::child_error::ChildError;
+use crate::supervisor::spec::child_error::FailedToStartChild;
+use crate::supervisor::spec::child_spec::{ChildId, Restart};
+use crate::supervisor::spec::flags::SupFlags;
+use crate::supervisor::spec::starter::Started;
 
 impl Engine {
     /// Begins to start a child that does not run.
@@ -153,13 +153,12 @@ impl Engine {
         match decide::siblings(self.flags.strategy) {
             Siblings::None => self.launch(key, Occasion::Restart, None),
             Siblings::Later => {
-                let later: Vec<Key> = self.children.keys_after(key).collect();
+                let later = self.children.keys(|other| key < other);
                 self.absorb_ends(&later);
                 self.begin_restart(Plan::restart(later, key));
             }
             Siblings::All => {
-                let others = self.children.keys(..).filter(|other| *other != key);
-                let others: Vec<Key> = others.collect();
+                let others = self.children.keys(|other| other != key);
                 self.absorb_ends(&others);
                 self.begin_restart(Plan::restart(others, 0));
             }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use fika_runtime::Time;
 
 /// Pauses before the restarts of a child. Each failure doubles the pause, up to the longest one.
-/// During a pause, the child is listed as [`Restarting`](super::ChildState::Restarting). OTP has no
+/// During a pause, the child is listed as [`Restarting`](crate::supervisor::ChildState::Restarting). OTP has no
 /// equivalent: it restarts a child at once.
 ///
 /// ```
@@ -66,7 +66,7 @@ impl Backoff {
 
 /// The failures of a child that has a backoff.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Failures {
+pub(crate) struct Failures {
     backoff: Backoff,
     count: u32,
     /// When the child was last started.
@@ -74,16 +74,16 @@ pub(super) struct Failures {
 }
 
 impl Failures {
-    pub(super) fn new(backoff: Backoff) -> Failures {
+    pub(crate) fn new(backoff: Backoff) -> Failures {
         Failures { backoff, count: 0, started: None }
     }
 
-    pub(super) fn started(&mut self, now: Time) {
+    pub(crate) fn started(&mut self, now: Time) {
         self.started = Some(now);
     }
 
     /// Counts a failure, and returns how long to wait before the next start.
-    pub(super) fn failed(&mut self, now: Time, random: u64) -> Duration {
+    pub(crate) fn failed(&mut self, now: Time, random: u64) -> Duration {
         let ran = self.started.take().map(|started| now.since(started));
         if ran.is_some_and(|ran| ran >= self.backoff.quiet) {
             self.count = 0;

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use fika_macros::Message;
-use fika_runtime::Pid;
+use fika_runtime::{Pid, Printable};
 use serde::{Deserialize, Serialize};
 
 use super::child_spec::ChildId;
@@ -157,5 +157,58 @@ impl std::error::Error for ChildError {}
 impl From<CallError> for ChildError {
     fn from(error: CallError) -> ChildError {
         ChildError::Call(error)
+    }
+}
+
+/// The error of a supervisor that did not start because a child did not (OTP's
+/// `{failed_to_start_child, Id, Reason}`).
+///
+/// It is the term of the exit reason `{shutdown, _}` in the [`StartError`].
+///
+/// ```standalone_crate
+/// use fika::gen_server::StartError;
+/// use fika::prelude::*;
+/// use fika::supervisor::{self, ChildSpec, FailedToStartChild, SupFlags};
+///
+/// # #[fika::main]
+/// # async fn main() {
+/// let failing = ChildSpec::new("a", || async { Err::<Pid, _>(ExitReason::Timeout) });
+/// let failed = supervisor::start_link(Start::new(), SupFlags::one_for_one(), [failing]).await;
+/// let FailedToStartChild { id, error } = FailedToStartChild::of(&failed.unwrap_err()).unwrap();
+/// assert_eq!(id.unwrap(), "a");
+/// assert_eq!(error, StartError::Failed(ExitReason::Timeout));
+/// # }
+/// ```
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize, Message)]
+#[message(tag = "fika_otp::supervisor::FailedToStartChild")]
+pub struct FailedToStartChild {
+    /// The child's id.
+    pub id: Option<ChildId>,
+    /// The error of the child's start.
+    pub error: StartError,
+}
+
+impl FailedToStartChild {
+    /// Returns the failed start of a child, if it is the reason why a supervisor did not start.
+    #[must_use]
+    pub fn of(error: &StartError) -> Option<FailedToStartChild> {
+        match error {
+            StartError::Failed(reason) => reason.get(),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for FailedToStartChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let id = self.id.as_ref().map_or("", ChildId::as_str);
+        write!(f, "failed_to_start_child: \"{}\": {}", Printable(id), self.error)
+    }
+}
+
+/// The text that an exit reason shows.
+impl fmt::Debug for FailedToStartChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
     }
 }

@@ -164,16 +164,16 @@ const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The part of a specification that is not the start function.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct ChildOpts {
-    pub(super) restart: Restart,
-    pub(super) shutdown: Shutdown,
-    pub(super) significant: bool,
-    pub(super) kind: ChildType,
-    pub(super) backoff: Option<Backoff>,
+pub(crate) struct ChildOpts {
+    pub(crate) restart: Restart,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) significant: bool,
+    pub(crate) kind: ChildType,
+    pub(crate) backoff: Option<Backoff>,
 }
 
 impl ChildOpts {
-    pub(super) fn worker() -> ChildOpts {
+    pub(crate) fn worker() -> ChildOpts {
         ChildOpts {
             restart: Restart::Permanent,
             shutdown: Shutdown::Timeout(SHUTDOWN_TIMEOUT),
@@ -183,7 +183,7 @@ impl ChildOpts {
         }
     }
 
-    pub(super) fn supervisor() -> ChildOpts {
+    pub(crate) fn supervisor() -> ChildOpts {
         ChildOpts {
             shutdown: Shutdown::Infinity,
             kind: ChildType::Supervisor,
@@ -227,9 +227,9 @@ impl ChildOpts {
 /// ```
 #[must_use = "a specification starts nothing by itself"]
 pub struct ChildSpec {
-    pub(super) id: ChildId,
-    pub(super) start: StartFn,
-    pub(super) opts: ChildOpts,
+    pub(crate) id: ChildId,
+    pub(crate) start: StartFn,
+    pub(crate) opts: ChildOpts,
 }
 
 impl ChildSpec {
@@ -334,7 +334,7 @@ impl ChildSpec {
     }
 
     /// Sets whether the child's end may end the supervisor (OTP's `significant`); see
-    /// [`AutoShutdown`](super::AutoShutdown). A significant child must be transient or temporary.
+    /// [`AutoShutdown`](crate::supervisor::AutoShutdown). A significant child must be transient or temporary.
     pub fn significant(mut self, significant: bool) -> ChildSpec {
         self.opts.significant = significant;
         self
@@ -374,7 +374,7 @@ impl fmt::Debug for ChildSpec {
     }
 }
 
-/// The template of the children of a [`SimpleSupervisor`](super::SimpleSupervisor), whose arguments
+/// The template of the children of a [`SimpleSupervisor`](crate::supervisor::SimpleSupervisor), whose arguments
 /// have the type `A`. A restarted child gets a clone of its arguments.
 ///
 /// ```
@@ -406,8 +406,8 @@ impl fmt::Debug for ChildSpec {
 /// ```
 #[must_use = "a template starts nothing by itself"]
 pub struct Template<A> {
-    pub(super) start: super::starter::TemplateFn<A>,
-    pub(super) opts: ChildOpts,
+    pub(crate) start: super::starter::TemplateFn<A>,
+    pub(crate) opts: ChildOpts,
 }
 
 impl<A: Send + 'static> Template<A> {

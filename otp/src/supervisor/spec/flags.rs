@@ -102,10 +102,10 @@ pub enum AutoShutdown {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[must_use = "flags do nothing by themselves"]
 pub struct SupFlags {
-    pub(super) strategy: Strategy,
-    pub(super) intensity: u32,
-    pub(super) period: Duration,
-    pub(super) auto_shutdown: AutoShutdown,
+    pub(crate) strategy: Strategy,
+    pub(crate) intensity: u32,
+    pub(crate) period: Duration,
+    pub(crate) auto_shutdown: AutoShutdown,
 }
 
 impl Default for SupFlags {
@@ -256,7 +256,7 @@ pub fn check_childspecs(flags: &SupFlags, children: &[ChildSpec]) -> Result<(), 
 }
 
 /// Checks whether a child fits the flags (SUP-25).
-pub(super) fn check_child(flags: &SupFlags, child: &ChildSpec) -> Result<(), SpecError> {
+pub(crate) fn check_child(flags: &SupFlags, child: &ChildSpec) -> Result<(), SpecError> {
     match child.opts.significant {
         true if child.opts.restart == Restart::Permanent => {
             Err(SpecError::PermanentSignificant(child.id.clone()))

@@ -54,7 +54,7 @@ impl Started {
         self.info.as_ref()?.get()
     }
 
-    pub(super) fn ignored() -> Started {
+    pub(crate) fn ignored() -> Started {
         Started { pid: None, info: None }
     }
 }
@@ -169,7 +169,7 @@ impl From<SpawnError> for StartError {
 type StartFuture = Pin<Box<dyn Future<Output = (Option<StartFn>, Outcome)> + Send>>;
 
 /// A start that has not returned.
-pub(super) struct Starting {
+pub(crate) struct Starting {
     /// Dropped by the supervisor if it ends first.
     future: Contained<StartFuture>,
     /// The function, if it is needed again and the future does not have it.
@@ -182,23 +182,23 @@ impl Starting {
     }
 
     /// Returns the function, if it is needed again, and the outcome.
-    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Option<StartFn>, Outcome)> {
+    pub(crate) fn poll(&mut self, context: &mut Context<'_>) -> Poll<(Option<StartFn>, Outcome)> {
         let returned = self.future.get_mut().as_mut().poll(context);
         returned.map(|(function, outcome)| (function.or_else(|| self.function.take()), outcome))
     }
 }
 
-pub(super) type Outcome = Result<Started, StartError>;
+pub(crate) type Outcome = Result<Started, StartError>;
 
 /// A function that starts a child, as a supervisor keeps it.
-pub(super) type StartFn = Contained<Box<dyn Starter>>;
+pub(crate) type StartFn = Contained<Box<dyn Starter>>;
 
-pub(super) fn start_fn(start: impl Starter + 'static) -> StartFn {
+pub(crate) fn start_fn(start: impl Starter + 'static) -> StartFn {
     Contained::new(Box::new(start))
 }
 
 /// A function that starts a child.
-pub(super) trait Starter: Send {
+pub(crate) trait Starter: Send {
     /// Begins a start. `again` is whether the function is needed again.
     fn start(self: Box<Self>, again: bool) -> Starting;
 }
@@ -210,7 +210,7 @@ async fn outcome_of<Fut: Future<Output: IntoStarted>>(start: impl FnOnce() -> Fu
 }
 
 /// A function without arguments.
-pub(super) struct Repeat<F>(pub(super) F);
+pub(crate) struct Repeat<F>(pub(crate) F);
 
 impl<F, Fut> Starter for Repeat<F>
 where
@@ -228,9 +228,9 @@ where
 }
 
 /// The function of a template.
-pub(super) type TemplateFn<A> = Arc<dyn Fn(A) -> StartFuture + Send + Sync>;
+pub(crate) type TemplateFn<A> = Arc<dyn Fn(A) -> StartFuture + Send + Sync>;
 
-pub(super) fn template<A, F, Fut>(start: F) -> TemplateFn<A>
+pub(crate) fn template<A, F, Fut>(start: F) -> TemplateFn<A>
 where
     A: Send + 'static,
     F: Fn(A) -> Fut + Send + Sync + 'static,
@@ -244,9 +244,9 @@ where
 }
 
 /// A template with the arguments of one child.
-pub(super) struct Templated<A> {
-    pub(super) template: TemplateFn<A>,
-    pub(super) args: A,
+pub(crate) struct Templated<A> {
+    pub(crate) template: TemplateFn<A>,
+    pub(crate) args: A,
 }
 
 impl<A: Clone + Send + 'static> Starter for Templated<A> {
