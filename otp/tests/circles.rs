@@ -2,7 +2,7 @@
 
 extern crate fika_runtime as fika;
 
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,6 +17,9 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long a call waits before it is looked at.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 type Told = Local<Result<u64, CallError>>;
 type Job = Pin<Box<dyn Future<Output = Reply<Told>> + Send>>;
@@ -266,6 +269,57 @@ fn a_child_may_use_its_supervisor() {
         assert_eq!(top.count_children().await.unwrap().active, 2);
         top.stop(ExitReason::Normal, None).await.unwrap();
     });
+}
+
+/// A process may have its reply and look at it much later. It does not wait, and so is no part of a
+/// circle. `later` is whether another process gives the reply.
+fn call_that_has_its_reply(later: bool) {
+    run(async move {
+        let (a, b) = (server().await, server().await);
+        let (to_a, to_b) = (a.clone(), b.clone());
+        let slow = Do(Box::new(move |_, caller| {
+            let mut caller = later.then(|| caller.reply_later());
+            Box::pin(async move {
+                let pause = sleep(PATIENCE * 3 / 2);
+                let Some(caller) = caller.take() else {
+                    pause.await;
+                    return Local(Ok(3)).into();
+                };
+                spawn_link(async move {
+                    pause.await;
+                    caller.reply(Local(Ok(3)));
+                });
+                Reply::later()
+            })
+        }));
+        let calls_b = job(async move {
+            let mut call = pin!(to_b.call(slow).into_future());
+            // The call is found in the table when the reply comes.
+            assert!(timeout(PATIENCE * 5 / 4, &mut call).await.is_err());
+            sleep(PATIENCE * 4).await;
+            call.await.unwrap().0
+        });
+        let first = a.call(calls_b).no_timeout().send();
+        sleep(PATIENCE / 2).await;
+        // The next request of `b`.
+        let calls_a = job(async move {
+            sleep(PATIENCE * 3 / 2).await;
+            to_a.call(Get).no_timeout().await
+        });
+        let second = b.call(calls_a).no_timeout().send();
+        assert_eq!(second.receive_response(LIMIT).await.unwrap().0.unwrap(), 7);
+        assert_eq!(first.receive_response(LIMIT).await.unwrap().0.unwrap(), 3);
+    });
+}
+
+#[test]
+fn a_call_that_has_its_reply_is_no_part_of_a_circle() {
+    call_that_has_its_reply(false);
+}
+
+#[test]
+fn a_call_that_has_its_reply_from_another_process_is_no_part_of_a_circle() {
+    call_that_has_its_reply(true);
 }
 
 /// A request that a server loses by a panic that it survives fails, also without a time limit.

@@ -185,6 +185,54 @@ fn member(sim: &mut Sim, n: usize, count: usize) {
     });
 }
 
+/// Fails after a while, and then takes long to end.
+struct Slow;
+
+#[message]
+struct Fail(Duration);
+
+impl GenServer for Slow {
+    type Args = ();
+    type Receives = Call<Fail>;
+
+    async fn init(_: ()) -> Init<Self> {
+        Init::ok(Slow)
+    }
+
+    async fn terminate(&mut self, _: &ExitReason) {
+        sleep(secs(2)).await;
+    }
+}
+
+impl HandleCall<Fail> for Slow {
+    type Reply = ();
+
+    async fn handle_call(&mut self, Fail(after): Fail, _: &mut Caller<'_, ()>) -> Reply<()> {
+        sleep(after).await;
+        exit(ExitReason::Timeout)
+    }
+}
+
+/// A caller waits for the end of a server that fails, since it is told the reason. It waits no longer
+/// than its limit, whenever the server fails.
+#[test]
+fn a_call_to_a_server_that_ends_slowly_keeps_its_limit() {
+    let limit = millis(400);
+    for after in [1, 100, 230, 249, 260, 390] {
+        let mut sim = Sim::new(after);
+        let node = sim.node("a@host", || std::future::pending::<()>());
+        let took = sim.run_on(node, secs(10), async move {
+            let server = gen_server::start::<Slow>(Start::new(), ()).await.expect("it starts");
+            let began = now();
+            let outcome = server.call(Fail(millis(after))).timeout(limit).await;
+            outcome.expect_err("it fails");
+            now().since(began)
+        });
+        let took = took.expect("it ends");
+        assert!(limit <= took && took <= limit + LATE_MAX, "{took:?} after {after} ms");
+    }
+}
+
 #[test]
 fn each_call_has_one_outcome() {
     seeds(0..SEEDS, |seed| {

@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::fmt;
 use std::hash::{BuildHasher as _, RandomState};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use crossbeam_utils::atomic::AtomicCell;
@@ -55,6 +55,43 @@ pub struct Behaviour {
     verdict: OnceLock<Verdict>,
     /// The callers that wait for replies which the server will give later, and how many of them.
     deferred: Mutex<HashMap<Pid, u32>>,
+    /// The calls to this process that have waited for long, in their order, and how many of them.
+    waiters: Mutex<Vec<Arc<Waiter>>>,
+    waiting: AtomicUsize,
+}
+
+/// A call that has waited for long.
+struct Waiter {
+    caller: Pid,
+    is_answered: AtomicBool,
+}
+
+/// A call that is in the record of its server until this is dropped.
+pub(crate) struct Waits {
+    server: Arc<Behaviour>,
+    waiter: Arc<Waiter>,
+}
+
+impl Waits {
+    /// Enters a call of this caller.
+    pub(crate) fn new(server: Arc<Behaviour>, caller: Pid) -> Waits {
+        let waiter = Arc::new(Waiter { caller, is_answered: AtomicBool::new(false) });
+        server.waiters.lock().push(waiter.clone());
+        server.waiting.fetch_add(1, Ordering::SeqCst);
+        Waits { server, waiter }
+    }
+
+    /// Returns whether the server has replied, although the caller has not seen it yet.
+    pub(crate) fn is_answered(&self) -> bool {
+        self.waiter.is_answered.load(Ordering::SeqCst)
+    }
+}
+
+impl Drop for Waits {
+    fn drop(&mut self) {
+        self.server.waiting.fetch_sub(1, Ordering::SeqCst);
+        self.server.waiters.lock().retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));
+    }
 }
 
 impl fmt::Debug for Behaviour {
@@ -80,9 +117,18 @@ impl Behaviour {
     }
 
     fn with(pid: Pid, module: &'static str, ancestors: Arc<[Pid]>) -> Arc<Behaviour> {
-        let (lineage, begun, verdict, deferred) = Default::default();
-        let work = AtomicCell::new(None);
-        Arc::new(Behaviour { pid, module, ancestors, lineage, work, begun, verdict, deferred })
+        Arc::new(Behaviour {
+            pid,
+            module,
+            ancestors,
+            lineage: OnceLock::new(),
+            work: AtomicCell::new(None),
+            begun: AtomicU64::new(0),
+            verdict: OnceLock::new(),
+            deferred: Mutex::default(),
+            waiters: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+        })
     }
 
     /// Returns the record of this process as a behaviour of another module.
@@ -143,6 +189,16 @@ impl Behaviour {
             if *count.get() == 0 {
                 count.remove();
             }
+        }
+    }
+
+    /// Notes that a reply was given to this caller. The server takes its requests in their order, so
+    /// it is the caller's first one that has none. Costs little if no call has waited for long.
+    pub(crate) fn answered(&self, caller: Pid) {
+        if self.waiting.load(Ordering::SeqCst) > 0 {
+            let waiters = self.waiters.lock();
+            let mut its = waiters.iter().filter(|waiter| waiter.caller == caller);
+            its.find(|waiter| !waiter.is_answered.swap(true, Ordering::SeqCst));
         }
     }
 

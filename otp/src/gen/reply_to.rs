@@ -144,6 +144,7 @@ impl<A: Message> ReplyTo<A> {
 
     fn settle(&mut self, outcome: Outcome<A>) {
         if let (Some(server), Some(caller)) = (self.deferred.take(), self.caller) {
+            server.answered(caller);
             server.undefer(caller);
         }
         match mem::replace(&mut self.to, To::Used) {

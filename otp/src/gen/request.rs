@@ -174,14 +174,18 @@ impl<R: Message, A: Message> Future for Calling<'_, R, A> {
         {
             return Poll::Ready(Err(CallError::new(self.to, name::<R>(), why)));
         }
+        let limit = self.limit;
         if let State::Waits(pid, waiting) = &mut self.state {
             let pid = *pid;
-            match std::task::ready!(StdPin::new(waiting).poll(context)) {
+            match std::task::ready!(StdPin::new(&mut *waiting).poll(context)) {
                 Ok(Some(Ok(value))) => {
                     self.state = State::Over;
                     return Poll::Ready(Ok(value));
                 }
-                Ok(failed) => self.ends(pid, failed.and_then(Result::err)),
+                Ok(failed) => {
+                    let used = patience(limit).saturating_sub(waiting.left());
+                    self.ends(pid, failed.and_then(Result::err), used);
+                }
                 Err(Elapsed) => self.wait_on(),
             }
         }
@@ -212,8 +216,7 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
         let call = LocalCall { from: ReplyTo::here(Some(me), answer), request };
         match try_send(pid, call) {
             Ok(()) => {
-                let patience = limit.map_or(PATIENCE, |limit| limit.min(PATIENCE));
-                self.state = State::Waits(pid, waiting.within(patience));
+                self.state = State::Waits(pid, waiting.within(patience(limit)));
                 Ok(())
             }
             Err(error) if error.is_full() => {
@@ -226,12 +229,12 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
         }
     }
 
-    /// Explains why the server has not answered.
+    /// Explains why the server has not answered. `used` is the part of the limit that has passed.
     #[cold]
-    fn ends(&mut self, pid: Pid, failed: Option<Unanswered>) {
+    fn ends(&mut self, pid: Pid, failed: Option<Unanswered>, used: Duration) {
         let (to, limit, failed) = (self.to, self.limit, failed.unwrap_or(Unanswered::Dropped));
         self.state = State::Slow(Box::pin(async move {
-            let why = after_end(pid, failed, limit).await;
+            let why = after_end(pid, failed, limit, used).await;
             Err(CallError::new(to, name::<R>(), why))
         }));
     }
@@ -245,6 +248,11 @@ impl<R: Message, A: Message> Calling<'_, R, A> {
             self.state = State::Slow(Box::pin(waits));
         }
     }
+}
+
+/// Returns how long a call with this limit waits at first.
+fn patience(limit: Option<Duration>) -> Duration {
+    limit.map_or(PATIENCE, |limit| limit.min(PATIENCE))
 }
 
 /// Returns the running process, which makes a request.
@@ -358,13 +366,7 @@ pub(crate) async fn patient<A: Message>(
         Came::Answer(Some(Ok(value))) => return Ok(value),
         Came::Answer(failed) => {
             let failed = failed.and_then(Result::err).unwrap_or(Unanswered::Dropped);
-            let waited = node.env().now().since(began);
-            match after_end(pid, failed, rest.map(|rest| rest.saturating_sub(waited))).await {
-                Why::Timeout(late) => {
-                    Why::Timeout(Late { after: limit.unwrap_or_default(), ..late })
-                }
-                why => why,
-            }
+            after_end(pid, failed, limit, used + node.env().now().since(began)).await
         }
         Came::Circle(hops) => Why::Cycle(hops),
         Came::Late => {
@@ -392,20 +394,24 @@ async fn late_of(
 }
 
 /// Waits for the end of the server, if it is about to end. A server that catches a panic goes on.
-async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why {
+/// `used` is the part of the limit that has passed.
+async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>, used: Duration) -> Why {
     let reason = match failed {
         Unanswered::Ended { reason, by } if by == Some(pid) => reason,
         other => return why_of(other, pid),
     };
     let node = self_node();
     let work = || behaviour::of(&node, pid).map(|server| server.now());
-    let (mut ended, mut rest, before) = (Ended::of(pid), limit.unwrap_or(Duration::MAX), work());
+    let (mut ended, began, before) = (Ended::of(pid), node.env().now(), work());
+    let rest = || {
+        let used = used + node.env().now().since(began);
+        limit.map_or(Duration::MAX, |limit| limit.saturating_sub(used))
+    };
     loop {
-        let part = rest.min(PATIENCE);
-        match timeout(part, &mut ended).await {
+        match timeout(rest().min(PATIENCE), &mut ended).await {
             Ok(ExitReason::Noproc) => return Why::Ended(reason),
             Ok(seen) => return Why::Ended(seen),
-            Err(Elapsed) => rest = rest.saturating_sub(part),
+            Err(Elapsed) => {}
         }
         // A server that runs no callback, or a later one, has gone on.
         let goes_on = match (before, work()) {
@@ -418,7 +424,7 @@ async fn after_end(pid: Pid, failed: Unanswered, limit: Option<Duration>) -> Why
         if goes_on && timeout(COUNT_LIMIT, is_process_alive(pid)).await == Ok(true) {
             return Why::NoReply;
         }
-        if rest.is_zero() {
+        if rest().is_zero() {
             let late = late_of(pid, None).await;
             return Why::Timeout(Late { after: limit.unwrap_or_default(), ..late });
         }

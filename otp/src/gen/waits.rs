@@ -5,7 +5,8 @@
 //! process that entered last, none of these calls can be answered, and all of them fail with the
 //! path. A call whose reply the server has deferred (`Caller::reply_later`) is never part of a
 //! circle, since another process may reply. Neither is a call to a process that runs no callback,
-//! since it takes its next message soon.
+//! since it takes its next message soon, or a call that has its reply, although the caller may look at
+//! it only later.
 //!
 //! A process that starts another one waits for its `init`. So the call of a process in its `init` is
 //! entered together with the start. A start is part of circles, but only the calls fail: the start
@@ -50,6 +51,8 @@ struct Edge {
     request: &'static str,
     /// `None` for a start.
     cycle: Option<Answer<Vec<Hop>>>,
+    /// The call in the record of its server. `None` for a start, and for a server that is no behaviour.
+    waits: Option<behaviour::Waits>,
 }
 
 /// A call that is in the table until this is dropped.
@@ -70,8 +73,9 @@ pub(crate) fn enter(
 ) -> (InWait, Waiting<Vec<Hop>>) {
     let (cycle, found) = Waiting::new();
     let table = node.extension_or_init(Mutex::<Waits>::default);
+    let recorded = behaviour::of(node, server).map(|server| behaviour::Waits::new(server, caller));
     let mut waits = table.lock();
-    let serial = waits.add(caller, server, request, Some(cycle));
+    let serial = waits.add(caller, server, request, Some(cycle), recorded);
     let starts = waits.add_starts(node, caller);
     let failed = waits.circle_from(caller, |caller, server| blocks(node, caller, server));
     drop(waits);
@@ -97,9 +101,10 @@ impl Waits {
         server: Pid,
         request: &'static str,
         cycle: Option<Answer<Vec<Hop>>>,
+        waits: Option<behaviour::Waits>,
     ) -> u64 {
         self.serial += 1;
-        let edge = Edge { serial: self.serial, server, request, cycle };
+        let edge = Edge { serial: self.serial, server, request, cycle, waits };
         self.edges.entry(caller).or_default().push(edge);
         self.serial
     }
@@ -109,7 +114,7 @@ impl Waits {
     fn add_starts(&mut self, node: &Node, mut child: Pid) -> Vec<(Pid, u64)> {
         let mut starts = Vec::new();
         while let Some(starter) = behaviour::of(node, child).and_then(|child| child.awaited_by()) {
-            starts.push((starter, self.add(starter, child, "start", None)));
+            starts.push((starter, self.add(starter, child, "start", None, None)));
             child = starter;
         }
         starts
@@ -153,7 +158,8 @@ impl Waits {
         let mut open = vec![start];
         while let Some(at) = open.pop() {
             for edge in self.edges.get(&at).into_iter().flatten() {
-                let leads_on = edge.cycle.is_none() || blocks(at, edge.server);
+                let has_reply = edge.waits.as_ref().is_some_and(behaviour::Waits::is_answered);
+                let leads_on = edge.cycle.is_none() || !has_reply && blocks(at, edge.server);
                 if reached.contains_key(&edge.server) || !leads_on {
                     continue;
                 }
@@ -213,7 +219,7 @@ mod tests {
     /// Enters a call. Returns its serial number, and the other end of its answer.
     fn enter(waits: &mut Waits, caller: Pid, server: Pid) -> (u64, Waiting<Vec<Hop>>) {
         let (cycle, found) = Waiting::new();
-        (waits.add(caller, server, "request", Some(cycle)), found)
+        (waits.add(caller, server, "request", Some(cycle), None), found)
     }
 
     #[test]
@@ -295,7 +301,7 @@ mod tests {
     fn a_start_is_part_of_a_circle() {
         let (mut waits, pids) = (Waits::default(), pids());
         let _answer = enter(&mut waits, pids[0], pids[1]);
-        waits.add(pids[1], pids[0], "start", None);
+        waits.add(pids[1], pids[0], "start", None, None);
         let circle = waits.circle_from(pids[0], |caller, _| caller == pids[0]);
         let hops: Vec<_> =
             circle.iter().map(|(hop, cycle)| (hop.request, cycle.is_some())).collect();

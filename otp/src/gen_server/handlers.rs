@@ -349,7 +349,11 @@ impl<S: HandleCall<R>, R: Message> Receives<S> for Call<R> {
         let mut handled = Handled::from(next);
         match (value, caller.from.take()) {
             (Some(value), Some(from)) => {
+                let caller = from.pid();
                 from.reply(value);
+                if let Some(caller) = caller {
+                    behaviour.answered(caller);
+                }
                 handled.replied = true;
             }
             // The caller gets the exit reason after the server has ended.

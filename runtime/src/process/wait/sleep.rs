@@ -145,6 +145,11 @@ impl Future for Sleep {
 }
 
 impl Sleep {
+    /// Returns how much of the time is left.
+    pub(crate) fn left(&self) -> Duration {
+        self.at.since(self.node.env().now())
+    }
+
     fn stop(&mut self) {
         if let Some((timer, wakes)) = self.timer.take() {
             self.node.inner().cancel_timer(timer);

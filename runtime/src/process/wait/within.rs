@@ -90,6 +90,30 @@ impl<T> Within<T> {
         self.waiting
     }
 
+    /// Returns how much of the limit is left, or up to 10 ms more.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use fika_runtime::{Elapsed, Node, Waiting};
+    /// # Node::builder().build().unwrap().block_on(async {
+    /// let limit = Duration::from_millis(5);
+    /// let (answer, waiting) = Waiting::<u64>::new();
+    /// let mut within = waiting.within(limit);
+    /// assert_eq!(within.left(), limit);
+    /// assert_eq!((&mut within).await, Err(Elapsed));
+    /// assert_eq!(within.left(), Duration::ZERO);
+    /// # drop(answer);
+    /// # });
+    /// ```
+    #[must_use]
+    pub fn left(&self) -> Duration {
+        match &self.timer {
+            // The tick has run for less than 10 ms.
+            Timer::New | Timer::Tick(_) => self.limit,
+            Timer::Own(sleep) => sleep.left(),
+        }
+    }
+
     fn begin(&self, context: &Context<'_>) -> Timer {
         let round = context::process("Waiting::within", |me| {
             let ticks = self.limit >= EXACT_BELOW && me.control.is_own_waker(context.waker());
