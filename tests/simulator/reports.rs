@@ -2,10 +2,11 @@
 
 use std::time::Instant;
 
-use fika::message::send_timeout;
+use fika::gen_server::{self, Call, Caller, GenServer, HandleCall, Init, Reply};
+use fika::message::{MailboxLimit, SendOpts, alias, send_timeout, send_wait, send_with, try_send};
 use fika::net::monitor_nodes;
 use fika::prelude::*;
-use fika::process::{spawn_blocking, yield_now};
+use fika::process::{SpawnOpts, spawn_blocking, spawn_opt, yield_now};
 use fika::sim::{Failure, Sim};
 
 /// Keeps this thread busy, like a blocking call.
@@ -99,6 +100,66 @@ fn a_suspended_process_is_reported() {
     let [report] = &reports[..] else { panic!("{reports:?}") };
     // The line is cut off before its fields.
     assert!(report.contains("sender"), "{report}");
+}
+
+/// However a message is sent, the log has it when its process gets it.
+#[test]
+fn the_log_has_messages_of_all_ways() {
+    #[message]
+    struct Plain;
+    #[message]
+    struct Tried;
+    #[message]
+    struct Waited;
+    #[message]
+    struct BeyondLimit;
+    #[message]
+    struct ToAlias;
+    #[message]
+    struct Asked;
+
+    struct Server;
+    impl GenServer for Server {
+        type Args = ();
+        type Receives = Call<Asked>;
+
+        async fn init(_: ()) -> Init<Self> {
+            Init::ok(Server)
+        }
+    }
+    impl HandleCall<Asked> for Server {
+        type Reply = ();
+
+        async fn handle_call(&mut self, _: Asked, _: &mut Caller<'_, ()>) -> Reply<()> {
+            ().into()
+        }
+    }
+
+    let mut sim = Sim::new(7);
+    sim.keep_log();
+    sim.node("a@host1", || async {
+        let (me, limit) = (self_pid(), MailboxLimit::messages(1));
+        let to_alias = alias();
+        let bounded = async move {
+            sleep(millis(10)).await;
+            receive! { Plain => {} }
+            receive! { Waited => {} }
+        };
+        let bounded = spawn_opt(SpawnOpts::new().mailbox_limit(limit), bounded).pid;
+        send(me, Plain);
+        try_send(me, Tried).unwrap();
+        send_wait(bounded, Plain).await.unwrap();
+        send_wait(bounded, Waited).await.unwrap();
+        send_with(me, BeyondLimit, SendOpts::new().beyond_limit()).unwrap();
+        send(to_alias, ToAlias);
+        let server = gen_server::start::<Server>(Start::new(), ()).await.unwrap();
+        server.call(Asked).await.unwrap();
+    });
+    sim.run_for(secs(5));
+    let log = sim.log();
+    for way in ["Plain", "Tried", "Waited", "BeyondLimit", "ToAlias", "Asked"] {
+        assert!(log.lines().any(|line| line.contains("<- ") && line.contains(way)), "{way}: {log}");
+    }
 }
 
 /// Makes two nodes, one of which crashes. The tests look at the log.

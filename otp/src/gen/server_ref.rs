@@ -266,8 +266,17 @@ impl fmt::Display for Address {
             // A peer may have sent the names.
             Address::Name(name) => Printable(name).fmt(f),
             Address::NameAt(name, node) => Printable(Dest::from((name, node))).fmt(f),
-            Address::Via(via) => via.fmt(f),
+            Address::Via(via) => Printable(Shown(&**via)).fmt(f),
         }
+    }
+}
+
+/// Shows a name in a registry.
+struct Shown<'a>(&'a dyn Via);
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

@@ -31,7 +31,7 @@ pub(in crate::process) fn bound_new(node: &Inner, pid: Pid, limit: MailboxLimit)
 pub(in crate::process) fn deliver_asked(node: &Inner, to: Pid, mut message: Envelope) {
     message.set_word(Address::pid(to.local().generation));
     let slot = node.table.get(to.local());
-    let pushed = slot.map(|slot| slot.queue.push(message).map(|wake| slot.wake(wake)));
+    let pushed = slot.map(|slot| node.enqueue(slot, message));
     if let Some(Err(message)) = pushed {
         contain(|| drop(message));
     }

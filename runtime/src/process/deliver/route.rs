@@ -383,6 +383,18 @@ impl Inner {
         }
     }
 
+    /// Puts a message that has its address, and its room if the mailbox has a limit, into the queue of
+    /// a process of this node. Returns the message if the process has ended.
+    pub(in crate::process) fn enqueue(
+        &self,
+        slot: SlotRef,
+        message: Envelope,
+    ) -> Result<(), Envelope> {
+        let to = Pid::new(self.id, slot.id());
+        self.observed.tell(|observer| observer.message(to, &message));
+        slot.queue.push(message).map(|wake| slot.wake(wake))
+    }
+
     /// Puts a signal into the queue of a process of this node, which gets a turn of at least this
     /// priority to handle it. Returns the process's slot, and whether the slot was scheduled.
     /// `None` if there is no such process.

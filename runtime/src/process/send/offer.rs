@@ -57,13 +57,18 @@ pub(super) fn offer(node: &Inner, dest: &Dest<'_>, message: Envelope) -> Result<
         Some((slot, address)) => {
             let message = node.as_encoded(message);
             let message = message.map_err(|error| Refused::Send(error.into(), None))?;
-            offer_local(slot, address, message)
+            offer_local(node, slot, address, message)
         }
         None => Err(Refused::Noproc(message)),
     }
 }
 
-fn offer_local(slot: SlotRef, address: Address, mut message: Envelope) -> Result<(), Refused> {
+fn offer_local(
+    node: &Inner,
+    slot: SlotRef,
+    address: Address,
+    mut message: Envelope,
+) -> Result<(), Refused> {
     message.set_word(address);
     if slot.is_bounded()
         && let Some(room) = slot.room()
@@ -79,7 +84,7 @@ fn offer_local(slot: SlotRef, address: Address, mut message: Envelope) -> Result
             }
         }
     }
-    slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+    node.enqueue(slot, message).map_err(Refused::Noproc)
 }
 
 fn offer_remote(
@@ -135,7 +140,7 @@ pub(super) fn send_beyond_limit(
     let mut message = message.map_err(|error| Refused::Send(error.into(), None))?;
     let Some(slot) = node.table.get(pid.local()) else { return Err(Refused::Noproc(message)) };
     message.set_word(Address::pid(pid.local().generation));
-    slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+    node.enqueue(slot, message).map_err(Refused::Noproc)
 }
 
 /// Waits for room, at most for the limit if there is one, and sends a message.
@@ -167,7 +172,7 @@ pub(super) async fn send_when_there_is_room(
     let slot = node.inner().table.get_any(place.slot).filter(|_| granted);
     let Some(slot) = slot else { return Err(Refused::Noproc(message)) };
     message.count();
-    slot.queue.push(message).map(|wake| slot.wake(wake)).map_err(Refused::Noproc)
+    node.inner().enqueue(slot, message).map_err(Refused::Noproc)
 }
 
 fn with_room<R>(node: &Node, slot: u32, work: impl FnOnce(&Room) -> R) -> Option<R> {
