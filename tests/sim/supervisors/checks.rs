@@ -166,6 +166,8 @@ struct Restarts {
     last: Option<usize>,
     /// When each child that does not run has ended, or failed to start.
     ends: BTreeMap<Path, Duration>,
+    /// Why its successor is started, if that is recorded before its end.
+    successor: Option<Why>,
 }
 
 impl Restarts {
@@ -234,6 +236,7 @@ pub(super) fn intensity(entries: &[Entry]) -> Result<(), String> {
                     places: BTreeMap::new(),
                     last: None,
                     ends: BTreeMap::new(),
+                    successor: None,
                 };
                 begun.insert(*sup);
                 sups.insert(*sup, restarts);
@@ -245,6 +248,13 @@ pub(super) fn intensity(entries: &[Entry]) -> Result<(), String> {
                 }
                 match reason {
                     Some(ExitReason::Shutdown) if one.is_top => one.gives_up()?,
+                    Some(ExitReason::Shutdown) if one.successor.is_some() => {
+                        let by = sups.get(&one.parent);
+                        let is_group = by.is_none_or(|by| by.limits.is_group);
+                        if one.successor == Some(Why::Restart) && !is_group {
+                            one.gives_up()?;
+                        }
+                    }
                     Some(ExitReason::Shutdown) => {
                         ended.insert((one.parent, one.path.clone()), one);
                     }
@@ -252,6 +262,10 @@ pub(super) fn intensity(entries: &[Entry]) -> Result<(), String> {
                 }
             }
             Event::Starts { sup, child, why } => {
+                for one in sups.values_mut().filter(|one| one.parent == *sup && one.path == *child)
+                {
+                    one.successor.get_or_insert(*why);
+                }
                 let Some(by) = sups.get_mut(sup) else { continue };
                 by.starts(*at, child, *why)?;
                 let was = ended.remove(&(*sup, child.clone()));

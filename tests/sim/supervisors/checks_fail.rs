@@ -134,6 +134,30 @@ fn an_inexact_intensity_is_found() {
     }
 }
 
+/// A supervisor below another one ends, and the start of its successor is recorded first. It gave up
+/// too early if it was restarted for its own end, and did not if it was started on request.
+#[test]
+fn the_start_of_a_successor_may_come_before_the_end() {
+    let [top, old, child, new] = pids();
+    let below = |sup| {
+        let limits = Limits { intensity: 3, period: secs(9), is_group: false, is_automatic: false };
+        Event::SupBegins { sup, path: path("s/a"), parent: top, limits }
+    };
+    let began = Events::default()
+        .at(0, sup_begins(top, child, 9))
+        .at(0, starts(top, Why::First))
+        .at(0, below(old))
+        .at(0, Event::Starts { sup: old, child: path("s/a/b"), why: Why::First })
+        .at(1, Event::NotStarted { sup: old, child: path("s/a/b") });
+    let then = |why| {
+        let events = began.clone().at(2, starts(top, why));
+        let events = events.at(2, sup_ends(old, ExitReason::Shutdown)).at(3, below(new));
+        checks::intensity(&events.at(4, starts(top, Why::Restart)).0)
+    };
+    assert!(then(Why::Restart).is_err());
+    assert_eq!(then(Why::Perhaps), Ok(()));
+}
+
 /// A group of two, of which the first one ends twice.
 #[test]
 fn a_group_is_restarted_once() {
