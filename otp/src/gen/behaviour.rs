@@ -47,10 +47,10 @@ pub struct Behaviour {
     ancestors: Arc<[Pid]>,
     /// Its own pid and its ancestors, for the processes that it starts.
     lineage: OnceLock<Arc<[Pid]>>,
-    /// The callback that runs now.
+    /// The last callback that has begun.
     work: AtomicCell<Option<&'static Work>>,
-    /// The number of callbacks that have begun.
-    begun: AtomicU64,
+    /// Twice the number of callbacks that have begun, and one more while a callback runs.
+    turns: AtomicU64,
     /// Why the process ends, if there is more to say than its exit reason.
     verdict: OnceLock<Verdict>,
     /// The callers that wait for replies which the server will give later, and how many of them.
@@ -123,7 +123,7 @@ impl Behaviour {
             ancestors,
             lineage: OnceLock::new(),
             work: AtomicCell::new(None),
-            begun: AtomicU64::new(0),
+            turns: AtomicU64::new(0),
             verdict: OnceLock::new(),
             deferred: Mutex::default(),
             waiters: Mutex::default(),
@@ -152,22 +152,28 @@ impl Behaviour {
 
     /// Returns the process that waits until this one has started.
     pub(crate) fn awaited_by(&self) -> Option<Pid> {
-        let starts = self.work.load().is_some_and(|work| work.callback == "init");
+        let starts = self.now().0.is_some_and(|work| work.callback == "init");
         starts.then(|| self.ancestors.first().copied()).flatten()
     }
 
     pub(crate) fn begins(&self, work: &'static Work) {
-        self.work.store(Some(work));
-        self.begun.store(self.begun.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        // A store costs more than a load, and most callbacks of a server are alike.
+        if !self.work.load().is_some_and(|last| std::ptr::eq(last, work)) {
+            self.work.store(Some(work));
+        }
+        let turns = self.turns.load(Ordering::Relaxed) | 1;
+        self.turns.store(turns + 2, Ordering::Release);
     }
 
     pub(crate) fn rests(&self) {
-        self.work.store(None);
+        let turns = self.turns.load(Ordering::Relaxed) & !1;
+        self.turns.store(turns, Ordering::Release);
     }
 
     /// Returns the callback that runs, and how many have begun.
     pub(crate) fn now(&self) -> (Option<&'static Work>, u64) {
-        (self.work.load(), self.begun.load(Ordering::Relaxed))
+        let turns = self.turns.load(Ordering::Acquire);
+        (self.work.load().filter(|_| turns % 2 == 1), turns / 2)
     }
 
     /// Notes why the process ends. The first reason stays.
