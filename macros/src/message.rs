@@ -1,9 +1,9 @@
-//! `derive(Message)`: the tag, its hash, the fingerprint, and postcard for the value.
+//! `derive(Message)` emits the tag, its hash, the fingerprint, and the encoding with postcard.
 //!
 //! serde decides what the fields need, and the runtime computes the fingerprint of their shape with
-//! serde's `Deserialize`. The macro looks at the fields only to report one that can't be sent, before
-//! serde's derives report it in their own terms. A `local` message needs no serde, since it is never
-//! encoded.
+//! serde's `Deserialize`. The macro looks at the fields only to report one that can't be sent
+//! before serde's derives report it in their own terms. A `local` message needs no serde, since it
+//! is never encoded.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -211,8 +211,8 @@ fn with_bounds(mut generics: Generics, fika: &TokenStream) -> Generics {
     generics
 }
 
-/// Emits the methods that describe the type. The compiler computes their results, or they are
-/// computed once.
+/// Emits the methods that describe a type without parameters. The tag and its hash are constants;
+/// the fingerprint is computed once.
 fn constant_methods(codec: &TokenStream, fika: &TokenStream) -> TokenStream {
     quote! {
         fn tag() -> ::std::borrow::Cow<'static, str> {

@@ -271,8 +271,8 @@ fn a_child_may_use_its_supervisor() {
     });
 }
 
-/// A process may have its reply and look at it much later. It does not wait, and so is no part of a
-/// circle. `later` is whether another process gives the reply.
+/// A process may have its reply and look at it much later. It does not wait, so it does not belong
+/// to a circle. `later` is whether another process gives the reply.
 fn call_that_has_its_reply(later: bool) {
     run(async move {
         let (a, b) = (server().await, server().await);

@@ -8,7 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::printable::Printable;
 
-/// A registered name. Any string can be registered, except the empty one and `undefined`.
+/// A registered name. Any string of 1 to [`BYTES_MAX`](Name::BYTES_MAX) bytes can be registered,
+/// except `undefined`.
 ///
 /// ```
 /// # use fika_runtime::{Name, Node, register, registered, self_pid};

@@ -125,18 +125,18 @@ impl NodeId {
         self.called().0
     }
 
-    /// Returns which life of the node it is.
+    /// Returns the node's creation, which says which life of the node this is.
     #[must_use]
     pub fn creation(self) -> Creation {
         self.called().1
     }
 
     /// Gives a name to a node that was made without one, or takes it away. The id and the node's
-    /// pids stay as they are. Other nodes use the id of the name for this node: a connection knows
-    /// that they mean this node.
+    /// pids stay as they are. Other nodes refer to this node by the id of its new name, and a
+    /// connection translates between the two ids.
     ///
-    /// Does nothing to the id of a name: other nodes in this OS process may use that id for that
-    /// life of the node, and must continue to mean it.
+    /// Does nothing to an id that was made for a name: other nodes in this OS process may use that
+    /// id for that life of the node, and it must keep this meaning.
     pub(crate) fn call(self, name: &NodeName, creation: Creation) {
         let mut table = TABLE.write();
         let entry = &mut table.entries[self.0.get() as usize - 1];

@@ -1,8 +1,9 @@
 //! An answer: a value that is given once and waited for, across threads and processes. The end that
 //! waits also learns that the answer will never come.
 //!
-//! A call of a server is such an answer, so it costs as little as a message: one allocation, and one
-//! atomic exchange to give it. The two ends share a cell. Its word says what they have done:
+//! A call to a server waits for such an answer, so it costs as little as a message: one allocation,
+//! and one atomic exchange to give it. The two ends share a cell. Its word says what they have
+//! done:
 //!
 //! | word | meaning | give | poll | leave |
 //! |---|---|---|---|---|
@@ -11,19 +12,20 @@
 //! | `GIVEN` | the value is there, and the giving end is gone | | takes the value, frees the cell | frees the cell |
 //! | `LEFT` | the waiting end is gone | frees the cell | | |
 //!
-//! The process that makes the cell is its *asker*, which usually waits in its own poll. The cell has
-//! the asker's waker from the beginning, so such a wait changes nothing in the cell.
+//! The process that makes the cell is its *asker*, which usually waits in its own poll. The cell
+//! has the asker's waker from the beginning, so such a wait changes nothing in the cell.
 //!
 //! # Invariants
-//! - **A1** Both ends point to a cell that came from `Box::into_raw`. The end that is the last to be
-//!   done frees it: the giving end if its exchange finds `LEFT`, the waiting end if it finds `GIVEN`.
-//!   Otherwise the exchange of an end is its last access to the cell.
+//! - **A1** Both ends point to a cell that came from `Box::into_raw`. The end that is the last to
+//!   be done frees it: the giving end if its exchange finds `LEFT`, the waiting end if it finds
+//!   `GIVEN`. Otherwise the exchange of an end is its last access to the cell.
 //! - **A2** Until `GIVEN`, only the giving end touches `value`. From then on, only the waiting end
 //!   does. The same holds for `asker`, except that both ends may read it until `GIVEN`.
-//! - **A3** A pointer in the word came from `Box::into_raw` of a `Box<Waker>`. The end whose exchange
-//!   takes the pointer out owns the waker.
-//! - **A4** The exchange that gives releases the value, and a look that finds `GIVEN` acquires it. The
-//!   exchange that puts in a pointer releases the waker, and the one that takes it out acquires it.
+//! - **A3** A pointer in the word came from `Box::into_raw` of a `Box<Waker>`. The end whose
+//!   exchange takes the pointer out owns the waker.
+//! - **A4** The exchange that gives releases the value, and a look that finds `GIVEN` acquires it.
+//!   The exchange that puts in a pointer releases the waker, and the one that takes it out acquires
+//!   it.
 #![allow(unsafe_code)]
 
 use std::fmt;
@@ -50,7 +52,7 @@ unsafe fn waker_of(word: *mut Waker) -> Option<Waker> {
     (word.addr() > LEFT_WORD).then(|| *unsafe { Box::from_raw(word) })
 }
 
-/// The process that asks, as the place that gives the answer sees it.
+/// The process that asks, as the giving end knows it.
 #[derive(Debug)]
 pub(crate) struct Asker {
     pub(crate) waker: Waker,
@@ -59,10 +61,10 @@ pub(crate) struct Asker {
     pub(crate) local: &'static Local,
 }
 
-/// Wakes processes of the node that the calling thread works for, without a count of the waker.
+/// Wakes processes of the node that the calling thread works for, without cloning their wakers.
 #[derive(Debug)]
 pub(crate) struct Local {
-    /// Returns whether the process with this waker and this number is one of that node.
+    /// Returns whether the process with this waker and this number belongs to that node.
     pub(crate) has: fn(&Waker, u32) -> bool,
     /// Wakes the process with this number.
     pub(crate) wake: fn(u32),
@@ -135,12 +137,12 @@ impl<T> Answer<T> {
         this.end();
     }
 
-    /// Ends this end, and wakes who waits.
+    /// Completes the work of this end, and wakes the task that waits.
     fn end(&self) {
         // SAFETY: A1: this end is not done.
         let cell = unsafe { self.0.as_ref() };
-        // The waiting end may free the cell as soon as it sees the answer, so the asker is looked at
-        // before.
+        // The waiting end may free the cell as soon as it sees the answer, so the asker is read
+        // before that.
         // SAFETY: A2: the value is not given yet, so nothing changes the asker.
         let asker = cell.asker.with(|asker| unsafe { &*asker }.as_ref().map(Wakes::of));
         match cell.word.swap(GIVEN, Ordering::AcqRel) {
@@ -190,7 +192,8 @@ impl<T> Wait<T> {
         self.cell.is_some_and(|cell| unsafe { cell.as_ref() }.word.load(Ordering::Acquire) == GIVEN)
     }
 
-    /// Returns whether the answer was given, or will never come. If not, the task is woken then.
+    /// Returns whether the answer was given, or will never come. If not, the task is woken when
+    /// either happens.
     pub(crate) fn is_given_or_wakes(&mut self, context: &Context<'_>) -> bool {
         let Some(cell) = self.cell else { return false };
         // SAFETY: A1: this end is not done.

@@ -14,7 +14,7 @@ use crate::process::{Waiting, exit_reason};
 
 type Outcome<T> = Result<T, ExitReason>;
 
-/// The process's side of the value. Gives the exit reason if the process ends without a value.
+/// The process's end of the answer. It gives the exit reason if the process ends without a value.
 struct Done<T>(Option<Answer<Outcome<T>>>);
 
 impl<T> Done<T> {

@@ -1,19 +1,18 @@
 //! The one queue into a process: many senders, one owner, and the process's run state
 //! in the same word.
 //!
-//! Senders push onto a stack by compare-and-swap; the owner takes the whole stack with
-//! one swap and turns it around, which gives the order of pushing. The word that is the
-//! stack's head also says whether the process must be scheduled, so that a send costs
-//! one atomic operation:
+//! Senders push onto a stack by compare-and-swap; the owner takes the whole stack with one swap and
+//! reverses it, which restores the order of pushing. The word that is the stack's head also says
+//! whether the process must be scheduled, so that a send costs one atomic operation:
 //!
 //! | word | meaning | push | notify |
 //! |---|---|---|---|
 //! | `CLOSED` | no process here | refused | nothing |
 //! | `IDLE` | parked | → pointer, *schedule* | → `NOTIFIED`, *schedule* |
 //! | `EMPTY` | scheduled or running | → pointer | → `NOTIFIED` |
-//! | `NOTIFIED` | the same, and to be polled again | → pointer and mark | nothing |
-//! | pointer | the same, with signals | → pointer | → pointer and mark |
-//! | pointer and mark | the same, and to be polled again | → pointer and mark | nothing |
+//! | `NOTIFIED` | scheduled or running, and to be polled again | → pointer and mark | nothing |
+//! | pointer | scheduled or running, with signals | → pointer | → pointer and mark |
+//! | pointer and mark | as above, and to be polled again | → pointer and mark | nothing |
 //!
 //! The mark is the lowest bit of the pointer. It keeps a notification apart from signals that
 //! require no poll, such as a request for information: these neither replace a notification nor
@@ -25,7 +24,7 @@
 //! This file does not know what signals do, nor what a slot is.
 //!
 //! # Invariants
-//! - **Q1** Any word other than the four constants is, without its mark, the address of an
+//! - **Q1** Any word other than the four constants is, without its mark, an address from
 //!   `Envelope::into_raw`. Its `next` is null or another such address, never with a mark. The queue
 //!   owns all these envelopes.
 //! - **Q2** The word and `next` hold addresses; their provenance means nothing. A sender may read
@@ -168,8 +167,8 @@ impl SignalQueue {
         }
     }
 
-    /// Owner, at the begin of a turn: takes all signals, and with them any notification,
-    /// since a poll follows.
+    /// Owner, at the beginning of a turn: takes all signals, and with them any notification, since
+    /// a poll follows.
     pub(crate) fn take(&self) -> Taken {
         if self.0.load(Ordering::Relaxed) == EMPTY {
             // SAFETY: Q1: an empty chain.

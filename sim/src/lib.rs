@@ -1,5 +1,6 @@
 //! Deterministic simulation of fika clusters, for tests: many nodes in one thread, on a simulated
-//! clock and a simulated network that can lose, delay and cut. A seed decides everything random.
+//! clock and a simulated network that can lose and delay packets and cut paths. A seed decides
+//! everything random.
 //!
 //! The nodes are real: the same processes, signals, timers, `net_kernel`, port mapper and protocol.
 //! Only what lies below them is simulated: the clock, the random source, the scheduler's choices,
@@ -40,8 +41,9 @@
 //! and the real time of a run is that of its turns: a few microseconds for each.
 //!
 //! Time passes only in `run_for`, `run_steps`, `run_until`, `eventually`, `run_on`, `run_main`,
-//! `run_with_faults`, `census`, `settle`, `rest` and `finish`. Everything that a scenario does to
-//! the cluster between these calls happens at one moment, between two turns.
+//! `run_with_faults`, `run_with_some_faults`, `census`, `settle`, `rest` and `finish`. Everything
+//! that a scenario does to the cluster between these calls happens at one moment, between two
+//! turns.
 //!
 //! # What is simulated
 //!
@@ -89,7 +91,7 @@
 //!
 //! # What is checked
 //! Every simulation observes its nodes and checks the following. The first violation fails the next
-//! `run_until`, `settle`, `verdict` or `finish`:
+//! `run_until`, `run_on`, `census`, `settle`, `rest`, `verdict` or `finish`:
 //!
 //! | | |
 //! |---|---|

@@ -147,7 +147,7 @@ fn forged_messages_do_no_harm() {
         let top = ServerRef::<supervisor::Supervisor>::at(("top".to_owned(), node.clone()));
         let children = timeout(LIMIT, top.which_children()).await.unwrap().unwrap();
         assert!(children[0].pid().is_some());
-        // Requests about nobody.
+        // Requests about children and servers that do not exist.
         top.terminate_child("x".repeat(100_000)).await.unwrap_err();
         for nobody in ["no\u{1b}body", &*"x".repeat(5000)] {
             let failed = at(nobody).stop(ExitReason::Kill, LIMIT).await.unwrap_err();
@@ -158,7 +158,7 @@ fn forged_messages_do_no_harm() {
     assert_eq!(starts.load(Ordering::SeqCst), 1);
 }
 
-/// A tree in which supervisors list each other is shown, and ends somewhere.
+/// A tree in which supervisors list each other can be shown: the output ends.
 #[test]
 fn a_tree_without_an_end_is_shown() {
     let place = Place::new();
@@ -191,7 +191,8 @@ async fn liar(parent: Pid, owner: Pid) {
     exit(ExitReason::Timeout)
 }
 
-/// The new life of a child on another node begins after the end of the old one.
+/// A child on another node that sends an exit signal to its supervisor is not restarted until it
+/// has ended.
 #[test]
 fn a_child_on_another_node_that_only_says_so_has_not_ended() {
     let place = Place::new();

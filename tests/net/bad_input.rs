@@ -81,7 +81,7 @@ fn a_name_in_use() {
 }
 
 /// DIST-2: a node with a short name and a node with a long name refuse each other, whichever
-/// connects, and come to no harm.
+/// connects. Both continue to work with other nodes.
 #[test]
 fn short_and_long_names_do_not_connect() {
     let place = Place::on_localhost();
@@ -116,7 +116,7 @@ fn a_wrong_cookie() {
     let friend = place.os("friend").cookie("another cookie than the others").start();
     let here = place.node("here");
     let (a_name, b_name, friend_name) = (a.name.clone(), b.name.clone(), friend.name.clone());
-    // The nodes only log the end of a connection.
+    // Counts the errors in a node's log.
     let errors = |log: &str| log.lines().filter(|line| line.contains("ERROR")).count();
     let said = here.block_on(async move {
         let on_a = spawn_on(&a_name, asks_for_connections()).await;
@@ -131,7 +131,7 @@ fn a_wrong_cookie() {
         refused
     });
     assert!(!said);
-    // This pair uses a cookie of its own, and still communicates.
+    // The nodes with the other cookie still connect to each other, but not to `a`.
     let other = TestNode::of(place.builder("other").cookie("another cookie than the others"));
     other.block_on(async move {
         let on_friend = spawn_on(&friend_name, asks_for_connections()).await;
@@ -224,7 +224,7 @@ fn a_mapper_port_in_use_by_something_else() {
     let place = Place::new();
     let taken = TcpListener::bind(place.mapper_addr()).unwrap();
     let closing = std::thread::spawn(move || {
-        // It answers no node, and sends bytes that no mapper sends.
+        // Answers a request with bytes that no mapper sends.
         let (mut stream, _) = taken.accept().unwrap();
         let _ = stream.read(&mut [0; 256]);
         stream.write_all(b"220 hello\r\n").unwrap();
@@ -255,7 +255,7 @@ fn garbage() {
             assert_eq!(until_closed(&mut stream), b"", "{addr}");
         }
     }
-    // These bytes follow a valid beginning.
+    // Garbage after a valid hello, and after a complete handshake.
     let mut peer = Peer::open(node);
     peer.write(&framed(&Hello::new(&place.name("peer"), &place.name("target")).body()));
     assert_eq!(peer.handshake_frame()[0], 0xf2);
@@ -275,8 +275,8 @@ fn garbage() {
 
 const HTTP: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nAccept: */*\r\n\r\n";
 
-/// A connection that sends a byte and waits is closed at the handshake's deadline. So is one
-/// that sends a byte now and then.
+/// A connection that does not complete its handshake is closed at the deadline, whether it stays
+/// silent or sends a byte now and then.
 #[test]
 fn silence() {
     let place = Place::new();
@@ -325,7 +325,8 @@ fn a_crowd_of_silent_connections() {
     // The node logs some of the dropped connections one by one.
     target.await_log("too many handshakes at the same time", 32);
     assert_still_there(&here, place, "target");
-    // The dropped connections are random ones.
+    // There are 44 connections above the limit of 256. Each later one drops at most one more, which
+    // is chosen at random.
     crowd.iter().for_each(|stream| stream.set_nonblocking(true).unwrap());
     let dropped = crowd.iter_mut().filter_map(|stream| stream.read(&mut [0]).ok()).count();
     assert!((44..=50).contains(&dropped), "{dropped} were dropped");
@@ -517,7 +518,7 @@ fn a_message_that_does_not_decode() {
         let pid = spawn_on(&name, answerer()).await;
         nodeup(&name).await;
         let monitor = fika::process::monitor(pid);
-        // No bytes, too few, too many, and a pid of a node that the message does not list.
+        // No bytes, too few, too many, a pid of a node that the message does not list, and garbage.
         let mut n = 0;
         for bytes in [&[][..], &[0, 1], &[0, 1, 1, 1, 0], &[9, 1, 1, 1], &[0xff; 40]] {
             send(pid, Crafted(bytes.into()));
@@ -548,8 +549,8 @@ fn a_panic_with_remote_links() {
         }
         other => panic!("not a panic: {other}"),
     };
-    // Processes of three nodes are linked to it. On each node, one process traps exits and one does
-    // not.
+    // On each of two nodes, a process that traps exits and a process that does not are linked to
+    // it.
     let mut watched = Vec::new();
     for node in [&here, &third] {
         let (to, from) = mpsc::channel();
@@ -596,7 +597,7 @@ async fn panics_when_told() {
     }
 }
 
-/// The free functions report what they need, and do nothing without it.
+/// Outside of a process, the free functions panic with a text that says so, and do nothing.
 #[test]
 fn free_functions_outside_of_a_process() {
     let place = Place::new();

@@ -144,7 +144,7 @@ fn settings_of_the_builder() {
     for (what, set, outcome) in CASES {
         check(place, what, set(place.builder("node")), *outcome);
     }
-    // The test uses either limit of the waiting output, in both directions.
+    // The other node still works.
     assert!(pings(&other, place.name("other")));
 }
 
@@ -238,7 +238,7 @@ fn extreme_times() {
                     receive! { (): () => {}, after time => {} }
                 }),
             ];
-            // All processes have begun to wait, and the mailbox of the last one is in use.
+            // Each process has begun to wait before it is killed.
             for pid in waiting {
                 while fika::inspect::process_info(pid, &[fika::inspect::Item::Status]).await
                     != Some(vec![fika::inspect::InfoItem::Status(Status::Waiting)])

@@ -1,6 +1,6 @@
-//! The limits between nodes that have proved themselves, each at the limit and one above it. A
-//! value above the limit is refused at its sender. A peer that sends one anyway is disconnected.
-//! Other cases have a mailbox with a limit, to which other nodes send.
+//! The limits between connected nodes, each at the limit and one above it. A value above the limit
+//! is refused at its sender. If a peer sends one anyway, the value is dropped or the peer is
+//! disconnected. Other tests cover a mailbox with a limit, to which other nodes send.
 
 use crate::support;
 
@@ -81,8 +81,8 @@ fn settings_out_of_range_are_refused() {
     }
 }
 
-/// Has a mailbox for three numbers, and waits for a message before it looks into the mailbox. Then
-/// reports its contents, and waits for another message.
+/// Limits its mailbox to three messages. Then, two times, waits for an exit message and reports the
+/// numbers in the mailbox.
 #[remote]
 async fn holds_three(to: Pid, when_full: String) {
     trap_exit(true);
@@ -138,7 +138,7 @@ fn a_full_mailbox_drops_messages_from_other_nodes() {
     });
 }
 
-/// Two nodes that stay connected, and a process of the first that runs a test.
+/// Runs a test in a process of one of two nodes, and checks that the nodes stay connected.
 fn connected<F: Future<Output = ()> + Send + 'static>(
     attempt: impl FnOnce(String, Pid) -> F + Send + 'static,
 ) {
@@ -240,7 +240,7 @@ impl Nested {
     }
 }
 
-/// Receives values with inner limits, and reports their size.
+/// Receives nested values and lists, and reports their sizes.
 #[remote]
 async fn takes_values(to: Pid) {
     register("values", self_pid()).unwrap();
@@ -403,7 +403,7 @@ fn new_nodes_mentioned_by_a_peer_are_limited() {
     let lives = (16 << 20) / (256 + "of@many".len()) as u32;
     stranger.assert_accepted(&all(0, lives));
     stranger.assert_accepted(&define_node(2, 1));
-    // This is more than the time that passes meanwhile gives back.
+    // The allowance grows again over time, but not by this much while the test runs.
     let more = all(lives, lives + 500);
     let why = "it has named too many nodes that this node did not know";
     stranger.assert_refused(&more, why);
@@ -411,7 +411,8 @@ fn new_nodes_mentioned_by_a_peer_are_limited() {
     stranger.assert_refused(&more, why);
 }
 
-/// Receives values from a peer, and forwards them.
+/// Receives pids from a peer, and forwards them. Then tries to send them with a pid of one more
+/// node, and reports how that ends.
 #[remote]
 async fn sends_on(starter: Pid) {
     register("values", self_pid()).unwrap();
@@ -445,8 +446,7 @@ fn nodes_in_one_message() {
     next();
     let nodes: Vec<u8> = (2..2 + 4097).flat_map(|n| define_node(n, n as u32)).collect();
     let name = frame(&[&b"\x02\0"[..], &text("values")].concat());
-    // The message has the pids, each of another node, given by its index in the list, and then the
-    // list.
+    // Each pid is of a different node, and names it by its index in the message's list of nodes.
     let pids = |count: u64| {
         let pids = (0..count).flat_map(|n| [varint(n), vec![1, 1]].concat());
         let bytes: Vec<u8> = varint(count).into_iter().chain(pids).collect();

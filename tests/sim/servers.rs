@@ -213,8 +213,8 @@ impl HandleCall<Fail> for Slow {
     }
 }
 
-/// A caller waits for the end of a server that fails, since it is told the reason. It waits no longer
-/// than its limit, whenever the server fails.
+/// A caller waits for the end of a server that fails, to get the reason. It waits no longer than
+/// its limit, whenever the server fails.
 #[test]
 fn a_call_to_a_server_that_ends_slowly_keeps_its_limit() {
     let limit = millis(400);

@@ -1,7 +1,7 @@
 //! The code that the attribute adds to a block.
 //!
-//! The code of a handler has the span of the handler's name, or of the type that it concerns, so that
-//! an error of the compiler points there.
+//! The code of a handler has the span of the handler's name, or of the type that it concerns. So
+//! compiler errors point there.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::{quote, quote_spanned};
@@ -158,7 +158,8 @@ fn handle_continue(server: &Server, proceed: &Proceed, found: &Fika) -> TokenStr
     }
 }
 
-/// Converts what a callback returns. A type that can't be converted is an error of the return type.
+/// Converts the value that a callback returns. If its type can't be converted, the error points at
+/// the return type.
 fn into_next(output: Span, result: &TokenStream, found: &Fika) -> TokenStream {
     let at = output.resolved_at(Span::mixed_site());
     let fika = found.at(at);

@@ -46,9 +46,9 @@ pub(crate) struct Handler {
     /// The attributes that are copied to the client's method.
     pub(crate) attrs: Vec<Attribute>,
     pub(crate) cfgs: Vec<Attribute>,
-    /// The arguments behind `self`, without the caller.
+    /// The arguments after `self`, without the caller.
     pub(crate) args: Vec<Arg>,
-    /// The argument that is the caller: its place behind `self`, and where its type is.
+    /// The argument that is the caller: its index after `self`, and the span of its type.
     pub(crate) caller: Option<(usize, Span)>,
     pub(crate) output: Output,
 }
@@ -65,7 +65,7 @@ pub(crate) struct Arg {
 pub(crate) struct Output {
     /// The type of the reply, without `Self`.
     pub(crate) reply: Type,
-    /// The function returns a `Reply` of it.
+    /// Whether the function returns a `Reply` of this type, and not the type itself.
     pub(crate) is_reply: bool,
     pub(crate) span: Span,
 }
@@ -79,7 +79,7 @@ impl Kind {
     }
 }
 
-/// Returns the arguments behind `self`, as they are written.
+/// Returns the arguments after `self`, as they are written.
 pub(crate) fn typed(sig: &Signature) -> impl Iterator<Item = (&Pat, &Type)> {
     sig.inputs.iter().filter_map(|arg| match arg {
         FnArg::Typed(arg) => Some((&*arg.pat, &*arg.ty)),

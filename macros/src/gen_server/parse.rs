@@ -1,4 +1,4 @@
-//! Reads a block: its settings, its handlers, and the functions with a meaning of their own.
+//! Reads a block: its handlers, and the functions with a special meaning, such as `init`.
 
 use proc_macro2::{Span, TokenStream};
 use quote::{ToTokens as _, format_ident};
@@ -22,7 +22,8 @@ pub(crate) const SETTINGS: Spelling = Spelling {
     empty: "a tag must not be empty",
 };
 
-/// Reads a block. Returns it without the attributes of its handlers, whether or not it is right.
+/// Reads a block. Returns the block without the attributes of its handlers, even if it contains
+/// errors.
 pub(crate) fn server(item: TokenStream) -> (TokenStream, Result<Server>) {
     let mut block = match syn::parse2::<ItemImpl>(item.clone()) {
         Ok(block) => block,
@@ -96,7 +97,7 @@ fn read(block: &mut ItemImpl) -> Result<Server> {
     Ok(Server { ty, name, generics, init, handlers, proceed, terminate, format_status })
 }
 
-/// Takes the attribute that makes a function a handler.
+/// Removes the attribute that makes a function a handler, and returns its kind.
 fn kind_of(function: &mut ImplItemFn) -> Result<Option<Kind>> {
     let mut found: Option<(Kind, Attribute)> = None;
     let mut error = None;

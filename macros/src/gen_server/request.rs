@@ -7,7 +7,7 @@ use syn::Type;
 use super::model::{Arg, Handler, Kind, Server};
 
 pub(crate) struct Request {
-    /// The type that has its name.
+    /// The type that carries the request's name.
     name: TokenStream,
     pub(crate) ty: TokenStream,
 }
@@ -27,12 +27,12 @@ pub(crate) fn of_args(args: &[Arg]) -> (Vec<&Ident>, Vec<&Type>) {
     args.iter().map(|arg| (&arg.name, &arg.ty)).unzip()
 }
 
-/// Names that the user's code can't see.
+/// Returns `count` names that the user's code can't see.
 pub(crate) fn values(count: usize) -> Vec<Ident> {
     (0..count).map(|n| format_ident!("arg{n}", span = Span::mixed_site())).collect()
 }
 
-/// The types that carry the names of the requests.
+/// Generates the types that carry the names of the requests, and registers their tags.
 pub(crate) fn names(server: &Server, fika: &TokenStream, tag: &TokenStream) -> TokenStream {
     let requests: Vec<_> =
         server.handlers.iter().filter(|handler| handler.kind != Kind::Info).collect();

@@ -1,4 +1,4 @@
-//! The functions that start a server, and those that name a running one.
+//! The functions that start a server, and those that return the client of a running server.
 
 use proc_macro2::{Ident, Span, TokenStream};
 use quote::quote;
@@ -53,8 +53,8 @@ pub(crate) fn functions(server: &Server, found: &Fika) -> TokenStream {
     }
 }
 
-/// A function that calls the one of this name in `gen_server`, with the arguments of `init`. Its
-/// documentation is that of `init`, and a link to that function.
+/// Generates a function that calls the function `name` of `gen_server` with the arguments of
+/// `init`. Its documentation links to that function and contains the documentation of `init`.
 fn start(server: &Server, found: &Fika, name: &str, started: &TokenStream) -> TokenStream {
     let fika = &found.at(Span::mixed_site());
     let link =
@@ -65,7 +65,7 @@ fn start(server: &Server, found: &Fika, name: &str, started: &TokenStream) -> To
     let Init { vis, docs, args, .. } = &server.init;
     let (names, types) = of_args(args);
     let name = Ident::new(name, Span::mixed_site());
-    // The arguments of `init` may have any name.
+    // Hygienic, since an argument of `init` may be called `opts`, too.
     let opts = Ident::new("opts", Span::mixed_site());
     let gs = quote!(#fika::gen_server);
     let run = quote!(#gs::#name::<Self>(#opts, (#(#names,)*)).await?);
@@ -94,7 +94,7 @@ fn start(server: &Server, found: &Fika, name: &str, started: &TokenStream) -> To
     }
 }
 
-/// The function that specifies the server as a child of a supervisor.
+/// Generates the function that specifies the server as a child of a supervisor.
 fn child_spec(server: &Server, fika: &TokenStream) -> TokenStream {
     let Init { vis, docs, args, .. } = &server.init;
     let (names, types) = of_args(args);

@@ -143,8 +143,8 @@ impl<'a> Types<'a> {
         if self.0.is_empty() {
             return emit!(|_: &#fika::__private::Envelope| false);
         }
-        // All tests share one span, so that the compiler reports a type that is not a message only
-        // once.
+        // A test has the span of the declaration of its `Wanted`, so that the compiler reports a
+        // type that is not a message only once.
         let tests = self.0.iter().map(|(_, takes)| {
             let (name, span) = (self.wanted(takes[0]), span(takes[0]));
             let message = emit!(__message);

@@ -1,8 +1,8 @@
 //! The port mapper as a program: `fika-epmd`, a replacement for Erlang's `epmd`.
 //!
-//! Its options, output and exit statuses are those of `epmd`, with two differences. Without
+//! Its options, output and exit statuses are those of `epmd`, with two differences. First, without
 //! `-address` it only listens on the loopback addresses. To let other hosts find the nodes, use
-//! `-address 0.0.0.0,::`. And options may come in any order, with one dash or two.
+//! `-address 0.0.0.0,::`. Second, options may come in any order, with one dash or two.
 //!
 //! It writes no log, and supports neither `-systemd` nor the delays for testing.
 
@@ -91,7 +91,8 @@ fn main() -> ExitCode {
     })
 }
 
-/// A value that is not UTF-8 is invalid, not missing.
+/// Returns the value of an environment variable, if it is set. A value that is not UTF-8 counts as
+/// set, but is invalid.
 fn variable(name: &str) -> Option<String> {
     env::var_os(name).map(|value| value.to_string_lossy().into_owned())
 }
@@ -182,7 +183,7 @@ fn serve(options: &Options) -> Result<ExitCode, Failure> {
             return Ok(ExitCode::SUCCESS);
         }
         Err(error) => {
-            // The error's own text, without the number that Rust adds to the system's.
+            // The error's text, without the `(os error N)` that Rust appends.
             let text = error.to_string();
             return Err(Failure(text.split(" (os error ").next().unwrap_or_default().into()));
         }
@@ -203,7 +204,7 @@ fn daemon(arguments: &[String]) -> Result<ExitCode, Failure> {
     let mut command = Command::new(env::current_exe().map_err(failure)?);
     command.args(arguments).arg(format!("-{DETACHED}")).current_dir("/");
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
-    // Keeps it from the signals that a terminal sends to the foreground.
+    // The terminal sends signals, such as that of Ctrl-C, to its foreground group only.
     #[cfg(unix)]
     command.process_group(0);
     let mut child = command.spawn().map_err(failure)?;

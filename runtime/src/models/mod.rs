@@ -15,8 +15,8 @@ use crate::env::{Env, Time};
 use crate::message::{Envelope, Message};
 use crate::{Next, Opened, Receive};
 
-/// A clock that advances by `step` at each look, and numbers that are not random, so that all
-/// executions are alike.
+/// An environment whose clock advances by `step` each time it is read, and whose random numbers are
+/// constant, so that all executions are alike.
 struct Clock {
     now: AtomicU64,
     step: u64,

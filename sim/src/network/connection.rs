@@ -10,7 +10,7 @@ use fika_net::SocketHandler;
 use super::hosts::HostId;
 use super::wires::LifeId;
 
-/// One of the two ends: 0 is the end that has connected.
+/// One of the two ends: 0 is the end that has made the connection.
 pub(super) type Side = usize;
 
 /// A packet on its way to the other end.
@@ -48,7 +48,8 @@ pub(super) struct End {
     pub(super) is_at_end: bool,
     pub(super) has_shut_reading: bool,
     pub(super) has_shut_writing: bool,
-    /// The program has dropped this end, or has ended.
+    /// No program has this end: it was not accepted yet, or the program has dropped it or has
+    /// ended.
     pub(super) is_dropped: bool,
     /// The host has lost power since, and no longer knows this end.
     pub(super) is_forgotten: bool,
@@ -109,7 +110,7 @@ impl End {
         }
     }
 
-    /// Takes up to `most` bytes of those that have arrived.
+    /// Reads up to `most` of the bytes that have arrived.
     pub(super) fn read(&mut self, buf: &mut [u8], most: usize) -> Result<usize> {
         match self.stage {
             Stage::Connecting => return Err(ErrorKind::WouldBlock.into()),
@@ -148,7 +149,7 @@ impl End {
         }
     }
 
-    /// Breaks this end. Bytes that it has sent and not received are lost.
+    /// Breaks this end. Bytes on their way from this end, and bytes that it has not read, are lost.
     pub(super) fn breaks(&mut self, why: ErrorKind) {
         if matches!(self.stage, Stage::Connecting | Stage::Open) {
             self.stage = Stage::Failed(why);
@@ -164,7 +165,7 @@ impl End {
 
 pub(super) struct Connection {
     pub(super) ends: [End; 2],
-    /// How often the first packet was sent.
+    /// The number of attempts to open the connection so far.
     pub(super) tries: u32,
 }
 

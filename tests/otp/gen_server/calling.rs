@@ -15,7 +15,7 @@ async fn call() {
     assert!(server.call(Ask::Never).await.unwrap_err().is_no_reply());
     assert!(server.call(Ask::Get).await.is_ok());
 
-    // The error of a time limit tells what the server does.
+    // The error of a call that timed out says what the server is doing.
     let late = server.call(Ask::Hang).timeout(millis(300)).await.unwrap_err();
     assert!(late.is_timeout(), "{late}");
     let text = late.to_string();
@@ -26,7 +26,7 @@ async fn call() {
     exit_process(server.whereis().unwrap(), ExitReason::Kill);
     assert!(has_none::<Exit>().await);
 
-    // It replies, and then ends; it ends without a reply; its callback fails.
+    // The server replies and then ends, ends without a reply, or panics in its callback.
     let (server, monitor) = monitored().await;
     assert_eq!(server.call(Ask::Do(Then::Stop(reason("replied")))).await.unwrap(), 0);
     assert_eq!(down(monitor).await, reason("replied"));
@@ -36,7 +36,7 @@ async fn call() {
         let kept = server.call(Ask::Later).send();
         let failed = server.call(Ask::End(ends.clone())).await.unwrap_err();
         assert_eq!(failed.exit_reason(), Some(&ends));
-        // The name is free when the caller knows.
+        // The server has ended when the caller gets the error.
         assert!(server.call(Ask::Get).await.unwrap_err().is_noproc());
         saw(Saw::Terminate(ends.clone())).await;
         let failed = kept.receive_response(LIMIT).await.unwrap_err();
@@ -49,7 +49,7 @@ async fn call() {
     assert!(matches!(down(monitor).await, ExitReason::Panic(_)));
     assert!(matches!(next::<Saw>().await, Saw::Terminate(ExitReason::Panic(_))));
 
-    // It is killed; requests that wait behind the current one fail, too.
+    // When the server is killed, the requests that wait behind the current one fail, too.
     let (server, _) = monitored().await;
     let asks = [Ask::Hang, Ask::Get, Ask::Get].map(|ask| server.call(ask).send());
     exit_process(server.whereis().unwrap(), ExitReason::Kill);
@@ -59,11 +59,11 @@ async fn call() {
     }
     assert!(saw_nothing().await, "`terminate` does not run");
 
-    // Nobody is there, by any name.
+    // There is no server, by pid or by name.
     for nobody in [server, Ref::at("nobody"), Ref::via(Names::default().via(1))] {
         assert!(nobody.call(Ask::Get).await.unwrap_err().is_noproc());
     }
-    // A call that fails makes a caller that does not handle it end.
+    // A caller that returns the error of a failed call ends with it.
     let caller = end_of(async {
         Ref::at("nobody").call(Ask::Get).await?;
         Ok::<(), CallError>(())
@@ -161,7 +161,8 @@ fn calls_to_another_node_leave_nothing_behind() {
     });
 }
 
-/// GS-6: a request of another node that the server gives to a process which ends without a reply.
+/// GS-6: a call from another node fails if the server passes the request to a process that ends
+/// without a reply.
 #[test]
 fn a_request_of_another_node_is_dropped_elsewhere() {
     let place = Place::new();
@@ -174,7 +175,8 @@ fn a_request_of_another_node_is_dropped_elsewhere() {
     });
 }
 
-/// GS-8, GS-9: casts by all forms of names; a cast that stops the server; none that fails.
+/// GS-8, GS-9: casts reach a server by all forms of its name, and may stop it. A cast to a missing
+/// server has no effect.
 #[test]
 fn cast() {
     let place = Place::new();
@@ -207,7 +209,7 @@ fn cast() {
             saw(Saw::Cast(9)).await;
             saw(Saw::Terminate(reason("cast"))).await;
         }
-        // To nobody, on this node and others.
+        // There is no server, on this node and on a node that does not exist.
         let nodes = [place.name("here"), place.name("nobody")];
         for nobody in [Ref::pid(pid), Ref::at("casts"), Ref::via(names.via(9))] {
             nobody.cast(Tell(1, Then::GoOn));
@@ -260,7 +262,7 @@ fn info() {
     });
 }
 
-/// GS-3: what a callback has put off runs before any message.
+/// GS-3: `handle_continue` runs before any other message is handled.
 #[fika::test(workers = 2)]
 async fn r#continue() {
     let counts = async |first: &[Saw], n: u64| {
@@ -311,7 +313,7 @@ async fn calling_self() {
     }
 }
 
-/// GS-23: a call of a process with a huge mailbox looks at none of its messages.
+/// GS-23: a call from a process with a huge mailbox looks at none of the messages in it.
 #[fika::test(workers = 2)]
 async fn call_with_huge_message_queue() {
     let server = plain_server().await;
@@ -332,7 +334,8 @@ async fn call_with_huge_message_queue() {
     assert_eq!(fika::inspect::info::message_queue_len(self_pid()).await, Some(100_000));
 }
 
-/// GS-6, ALIAS-7: replies of unusual types reach the right call, from whatever process they come.
+/// GS-6, ALIAS-7: replies that contain references reach the right call, even if a process other
+/// than the server sends them.
 #[fika::test(workers = 2)]
 async fn reply_by_alias_with_payload() {
     let odd = server::start::<Odd>(Start::new(), ()).await.unwrap();

@@ -13,7 +13,7 @@ use fika::supervisor::{
 use crate::supervisor::*;
 use crate::wait::{exit_from, has_none};
 
-/// SUP-3, SUP-27: it runs below its parent, and ends with the parent's reason.
+/// SUP-3, SUP-27: a supervisor runs below its parent, and ends with the parent's reason.
 #[fika::test(workers = 2)]
 async fn sup_start_normal() {
     trap_exit(true);
@@ -127,8 +127,8 @@ fn failing(id: &'static str) -> ChildSpec {
     ChildSpec::new(id, || async { Err::<Pid, _>(StartError::Failed(error())) })
 }
 
-/// SUP-4, SUP-16: nothing is stored of a child that does not start, and a supervisor that does not
-/// start ends the children that did, in reverse order.
+/// SUP-4, SUP-16: a child that does not start is not stored, and a supervisor that does not start
+/// ends the children that it has started.
 #[fika::test(workers = 2)]
 async fn sup_start_child_returns_error() {
     let sup = top(SupFlags::one_for_one(), vec![]).await;
@@ -176,7 +176,8 @@ async fn sup_start_child_returns_error_simple() {
     }
 }
 
-/// SUP-1, SUP-2: a permanent worker that has 5 seconds to end; one restart within 5 seconds.
+/// SUP-1, SUP-2: by default, a child is a permanent worker with 5 seconds to end, and a supervisor
+/// allows one restart within 5 seconds.
 #[fika::test(workers = 2)]
 async fn sup_start_map() {
     let spec = format!("{:?}", worker("a"));
@@ -212,7 +213,7 @@ async fn sup_start_map_simple() {
     assert_eq!(count(&top).await, [1, 1, 0, 1]);
 }
 
-/// SUP-1, SUP-2: what the types allow and a supervisor refuses.
+/// SUP-1, SUP-2: a supervisor refuses invalid specifications that the types allow.
 #[fika::test(workers = 2)]
 async fn sup_start_map_faulty_specs() {
     trap_exit(true);

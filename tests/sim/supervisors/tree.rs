@@ -70,7 +70,8 @@ impl Dice {
 
     fn limits(&mut self, is_group: bool) -> Limits {
         let period = match is_group {
-            // The time of a decision is not seen, only its effects, so all restarts count.
+            // The scenario sees the effects of a decision, but not its time. So the period is long,
+            // and all restarts count.
             true => secs(1_000_000),
             false => self.one_of(&[millis(300), secs(1), secs(5), secs(1_000_000)]),
         };
@@ -91,7 +92,8 @@ impl Dice {
         use Strategy::{OneForAll, OneForOne, RestForOne};
         let strategy = self.one_of(&[OneForOne, OneForOne, OneForAll, RestForOne]);
         let mut limits = self.limits(strategy != OneForOne);
-        // The end of a child on another node is seen by its supervisor only.
+        // Only the supervisor sees when a child on another node ends. So all restarts count here,
+        // too.
         let elsewhere = others.len() * self.below(2);
         if elsewhere > 0 {
             limits.period = secs(1_000_000);
@@ -147,7 +149,7 @@ fn flags(strategy: Strategy, limits: Limits) -> SupFlags {
 }
 
 impl Branch {
-    /// Adds the names of the servers that it has from the start.
+    /// Adds the names of the servers that this branch has from the start.
     pub(super) fn servers(&self, names: &mut Vec<Path>) {
         match &self.kind {
             Kind::Server(_) => names.push(self.path.clone()),
@@ -161,7 +163,8 @@ impl Branch {
     /// Returns the specification of this child.
     pub(super) fn spec(&self, record: &Record, sup_life: Option<Arc<Life>>) -> ChildSpec {
         if sup_life.is_some() {
-            // A child that is added may be refused.
+            // A child without `sup_life` is added to a running supervisor, which may refuse it. So
+            // it is not noted here.
             record.now().restarts.insert(self.path.clone(), self.restart);
         }
         let (record, branch, mut times) = (record.clone(), self.clone(), 0_u32);
@@ -319,7 +322,8 @@ async fn plain(_life: Life, manner: Manner) {
     loop {
         receive! {
             Stop(reason) => exit(reason),
-            // A supervisor that is killed does not wait, and kills nobody.
+            // Only the request of the supervisor is ignored: a supervisor that is killed does not
+            // kill this process later.
             Exit { reason: ExitReason::Shutdown, .. } if manner == Manner::Never => {},
             Exit { reason, .. } => {
                 sleep(millis(50)).await;
@@ -345,7 +349,7 @@ pub(super) struct Args {
     manner: Manner,
 }
 
-/// A server that answers in each way, and fails in some.
+/// A server that handles requests in several ways, some of which fail.
 pub(super) struct Worker {
     record: Record,
     _life: Life,
@@ -378,7 +382,7 @@ impl GenServer for Worker {
     }
 }
 
-/// A request with the number of its call.
+/// A request: the number of its call, and the way to handle it.
 #[message]
 pub(super) struct Work {
     pub(super) call: u64,

@@ -1,4 +1,4 @@
-//! `#[fika::message]` needs nothing else, and leaves the type's own attributes alone.
+//! `#[fika::message]` needs no imports or other derives, and keeps the type's own attributes.
 #![deny(warnings, missing_docs, unreachable_pub)]
 
 mod nothing_is_imported {
@@ -25,7 +25,7 @@ mod with_the_prelude {
     use fika::prelude::*;
     use serde::{Deserialize, Serialize};
 
-    /// The field keeps its own attribute of serde.
+    /// The type and its field keep their own serde attributes.
     #[message]
     #[serde(rename_all = "camelCase", deny_unknown_fields)]
     pub(crate) struct Renamed {
@@ -33,7 +33,7 @@ mod with_the_prelude {
         pub(crate) the_number: u64,
     }
 
-    /// The attribute of the derive is not the macro of that name.
+    /// Below a derive, `#[message]` is the derive's own attribute, not the macro.
     #[derive(Message, Serialize, Deserialize)]
     #[message(tag = "message_attr::derived")]
     pub(crate) struct Derived;

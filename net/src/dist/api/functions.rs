@@ -182,9 +182,10 @@ pub async fn connect_node(node: impl AsRef<str>) -> Option<bool> {
     connected("connect_node", node.as_ref(), Request::Explicit).await
 }
 
-/// Returns the distribution of the running process's node and the name of another node, which a
-/// function was called with. If the node is not distributed, or the name is invalid, reports it and
-/// returns what the function returns: `None`, or `Some(false)`.
+/// Returns the distribution of the running process's node, and the name of another node from the
+/// text `node`. If the node is not distributed or the name is invalid, returns the result of the
+/// calling function as an error: `None` or `Some(false)`. Logs a warning, too, unless the node has
+/// no network.
 fn net_and_name(function: &str, node: &str) -> Result<(Arc<Net>, NodeName), Option<bool>> {
     let distribution = Distribution::of(&acting_node(function)).ok_or(None)?;
     let Some(net) = distribution.current() else {
@@ -238,8 +239,8 @@ pub async fn disconnect_node(node: impl AsRef<str>) -> Option<bool> {
 ///
 /// For each call with `true`, the running process gets one [`NodeDown`](fika_runtime::NodeDown)
 /// when the connection to the node is lost. If the node is not connected and can't be connected,
-/// the `NodeDown` comes as soon as this is known. A call with `false` takes one call with `true`
-/// back. Watching this node itself does nothing.
+/// the `NodeDown` comes as soon as this is known. A call with `false` undoes one call with `true`.
+/// Watching this node itself does nothing.
 ///
 /// ```
 /// # extern crate fika_runtime as fika;

@@ -1,5 +1,5 @@
-//! Free functions that change the settings of the distribution while it runs. They act for the node
-//! of the running process.
+//! Free functions that read and change the settings of the distribution while it runs. They act for
+//! the node of the running process.
 
 use std::io;
 use std::time::Duration;
@@ -147,7 +147,7 @@ pub fn allow<T: AsRef<str>>(nodes: impl IntoIterator<Item = T>) -> Result<(), Se
 /// # use std::time::Duration;
 /// # use fika_net::{SettingError, set_net_ticktime};
 /// # async fn example() -> Result<(), SettingError> {
-/// // All nodes are told within this transition. Change the others in the same time.
+/// // Change the ticktime of all other nodes within this transition, too.
 /// set_net_ticktime(Duration::from_secs(20), Duration::from_secs(60)).await?;
 /// # Ok(())
 /// # }
@@ -209,8 +209,8 @@ pub async fn get_net_ticktime() -> Result<NetTicktime, SettingError> {
 /// ```
 ///
 /// # Errors
-/// If this node is not distributed, the other node is not connected, or the operating system
-/// refuses an option. In that case, the options before the refused option have been set.
+/// If this node is not distributed, the node name is invalid, the other node is not connected, or
+/// an option is refused. In the last case, the options before the refused option have been set.
 ///
 /// # Panics
 /// Outside of a process.
@@ -230,8 +230,8 @@ pub fn setopts(node: impl AsRef<str>, options: SocketOptions) -> Result<(), Sett
 /// ```
 ///
 /// # Errors
-/// If this node is not distributed, the other node is not connected, or the network has no such
-/// options.
+/// If this node is not distributed, the node name is invalid, the other node is not connected, or
+/// the network has no such options.
 ///
 /// # Panics
 /// Outside of a process.

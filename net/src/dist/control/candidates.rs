@@ -3,9 +3,9 @@
 //! Each visible node connects to all nodes that its peers know (DIST-11). No process waits for
 //! these connections, so they are made slowly: at most [`AT_A_TIME`] attempts run at the same time.
 //! The order is random, so that not all nodes begin with the same one. A failed attempt is retried
-//! after a growing pause, at most [`TRIES_MAX`] times in all. If a peer names a node again, its
-//! attempts become neither sooner nor more frequent. So the load stays bounded when a large cluster
-//! heals, or starts on a host that is too small for it.
+//! after a growing pause, at most [`TRIES_MAX`] times in all. Nothing changes if a peer names a
+//! node that is in the list already. So the load stays bounded when a large cluster heals, or
+//! starts on a host that is too small for it.
 //!
 //! A node that a process sends to, or asks for, is connected at once and is not in this list. If an
 //! attempt for this list is in flight, the process waits for that attempt.

@@ -3,8 +3,8 @@
 //!
 //! - `net_kernel` decides about connections and sends `nodeup` and `nodedown`.
 //! - `net_sup` starts and stops the distribution, and restarts its processes.
-//! - `command` has the messages of other processes to net_kernel. `membership` notifies subscribers
-//!   when nodes connect and disconnect.
+//! - `command` defines the messages that other processes send to net_kernel. `membership` notifies
+//!   subscribers when nodes connect and disconnect.
 //! - `candidates` decides when to connect to nodes that peers know.
 //! - `ticktime` decides how often connections are checked.
 

@@ -66,7 +66,7 @@ enum Due {
 /// The tag of the monitors of subscribers.
 struct Subscriber;
 
-/// The state that a net_kernel leaves for its successor in the same period.
+/// The state that a net_kernel leaves for its successor in the same period of the distribution.
 #[derive(Clone, Default)]
 pub(crate) struct Legacy(Arc<Mutex<Option<Left>>>);
 
@@ -487,7 +487,7 @@ impl Kernel {
     fn compare_ticks(&self, peer: &NodeName, theirs: (Duration, u32)) {
         let Some(channel) = self.net.told.channel(peer) else { return };
         let ours = self.ticktime.ticks();
-        // The values of a peer may be anything.
+        // A peer may send any values.
         let are_valid = TIMES.contains(&theirs.0) && INTENSITIES.contains(&theirs.1);
         if !are_valid || !may_lose(ours, theirs) && !may_lose(theirs, ours) {
             return;
@@ -500,7 +500,7 @@ impl Kernel {
                  it is idle; give all nodes the same `net_ticktime`"
             );
         });
-        // The peer does not know the ticks of a node that has the defaults.
+        // A node with the default ticks does not send them when it connects.
         if ours == TICKS {
             self.send_ticks(&channel);
         }
@@ -668,8 +668,8 @@ mod tests {
     use crate::dist::state::{Base, Config};
     use crate::io::Poller;
 
-    /// Only a race of threads brings the loss of a connection after the connection that replaced it
-    /// has gone up: that one is still there.
+    /// In a rare race of threads, the loss of a connection is reported after its successor has gone
+    /// up. The successor stays connected.
     #[test]
     fn a_late_loss_leaves_the_successor() {
         let node = Node::builder().workers(1).build().unwrap();

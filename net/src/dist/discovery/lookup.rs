@@ -114,7 +114,8 @@ impl Site {
         let Some(info) = found.map_err(|error| error.to_string())? else {
             return Err(format!("the port mapper at {mapper} knows no node `{}`", node.alive()));
         };
-        // The mapper of this host knows all nodes here, on all addresses.
+        // The mapper of this host has all nodes of this host, whatever address they listen on. So
+        // the address in the registration counts, if there is one.
         let listens = info.mark().map(|mark| mark.listens).filter(|ip| !ip.is_unspecified());
         let ip = listens.filter(|_| self.is_here(node.host())).unwrap_or(ip);
         Ok(SocketAddr::new(ip, info.port()))

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::resolver::Resolver;
 use crate::io::{EpmdRegistration, Network};
 
-/// See the head of this file.
+/// This node's name, settings, network and registrations.
 pub(crate) struct Site {
     pub(crate) network: Arc<dyn Network>,
     pub(crate) env: Arc<dyn Env>,

@@ -239,15 +239,15 @@ impl Channel {
         self.state.lock().output_bytes().all
     }
 
-    /// Returns the result for the runtime of a send over this channel.
+    /// Returns what the runtime needs to know about a send over this channel.
     #[inline]
     pub(crate) fn carried(self: &Arc<Self>, congested: bool) -> Carried {
         let congested = congested.then(|| self.clone() as Arc<dyn Congested>);
         Carried { connection: self.id, congested }
     }
 
-    /// Keeps the signal of the end of a process and sends it later, if the connection is congested.
-    /// Returns the signal if the connection is not congested.
+    /// Keeps a signal that reports the end of a process, to send it later, if the connection is
+    /// congested or earlier such signals are kept. Otherwise returns the signal.
     pub(crate) fn defer(&self, to: &RemoteDest, signal: Signal) -> Option<Signal> {
         let mut state = self.state.lock();
         let congested = state.is_congested(Way::Small);

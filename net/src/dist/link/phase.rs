@@ -15,8 +15,8 @@ use crate::proto::connection::{Refused, Sending};
 use crate::proto::limits::Limits;
 use crate::proto::parcel::{Cargo, Parcel};
 
-/// The set of watchers is searched for processes that have ended when it has this many and has
-/// doubled since the last search.
+/// When the set of watchers has at least this many and has doubled since the last search, it is
+/// searched for processes that no longer need to be notified.
 const WATCHERS_KEPT: usize = 1024;
 
 pub(crate) struct State {
@@ -96,7 +96,8 @@ impl State {
         }
     }
 
-    /// Returns the way whose congestion suspends a sender that sends, or has sent, something.
+    /// Returns the way whose congestion suspends this sender. `is_large` is for the message that it
+    /// sends now.
     pub(crate) fn way(&self, sender: Option<Pid>, is_large: bool) -> Way {
         match &self.phase {
             Phase::Up(up) if is_large || up.sending.has_large(sender) => Way::Large,
@@ -154,8 +155,8 @@ impl Up {
         if self.hidden { NodeType::Hidden } else { NodeType::Visible }
     }
 
-    /// Returns whether this destination belongs to this life of the node. Its node has the name of
-    /// this one.
+    /// Returns whether this destination, which is on a node with the peer's name, belongs to this
+    /// life of the peer.
     pub(crate) fn is_for(&self, to: &RemoteDest) -> bool {
         match to {
             RemoteDest::Name(..) => true,

@@ -14,8 +14,8 @@ use crate::proto::connection::{Events, Receiving};
 const READ_BYTES: usize = 64 << 10;
 
 /// The number of bytes to read behind a piece of a large message that is read directly into its
-/// final place. This is enough for the head of the next piece. Reading more would mean copying
-/// more, since the next piece can then be read directly, too.
+/// final place. This is enough for the head of the next piece. More bytes would be copied
+/// needlessly: once its head is known, the rest of the next piece can be read directly, too.
 const BEHIND_BYTES: usize = 4 << 10;
 
 /// The maximum number of buffers that are kept. More threads seldom read at the same time.

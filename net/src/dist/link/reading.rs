@@ -1,8 +1,9 @@
 //! How a channel reads: one thread at a time, and no other thread waits for it.
 //!
 //! The thread that the socket's event wakes reads into a buffer, decodes and delivers. If another
-//! thread is already reading, that thread reads once more. A connection with a lot to read
-//! continues in its own process (`rest`), so that other connections and processes need not wait.
+//! thread is already reading, the other thread reads once more instead. A connection with a lot to
+//! read continues in its own process (`rest`), so that other connections and processes need not
+//! wait.
 //!
 //! Only [`Channel::lose`] waits for a read in progress, and makes it stop early.
 
@@ -28,8 +29,8 @@ const READS_IN_A_ROW: usize = 8;
 /// Why a channel ends after a panic.
 const PANICKED: &str = "a panic while reading or writing";
 
-/// Routes everything that arrives over a channel to its processes. There is no other way into the
-/// node.
+/// Routes everything that arrives over a channel to processes of this node. There is no other way
+/// into the node.
 struct Router<'a> {
     channel: &'a Channel,
     /// The address of the peer.
@@ -120,7 +121,7 @@ impl Channel {
         self.rests(turn, Job::Read);
     }
 
-    /// Continues a turn that was kept.
+    /// Continues a turn of reading that was kept, since there was more to read.
     pub(super) fn go_on_reading(self: &Arc<Self>) -> Turn {
         let mut left = None;
         self.reading.go_on(|reader| self.read_some(reader, &mut left))
@@ -176,8 +177,8 @@ impl Channel {
         }
     }
 
-    /// A read or a write has panicked, most likely in a transport of the program. No thread would
-    /// continue where it stopped, so the connection is closed.
+    /// Logs that a read or a write has panicked, most likely in a transport of the program. No
+    /// thread would continue where it stopped, so the connection ends.
     fn ends_by_panic(&self) -> Read {
         let shared = self.shared();
         shared.logs.panicked.line(shared.env.now(), |left_out| {

@@ -1,4 +1,4 @@
-//! What the user says about a supervisor and its children, and what the supervisor says about them.
+//! The settings of a supervisor and its children, and a supervisor's answers about its children.
 //! Nothing here runs a supervisor.
 
 pub(crate) mod backoff;

@@ -65,8 +65,8 @@ impl Suspensions {
         self.suspends.remove(&pid);
     }
 
-    /// Takes all out of a process that ends: the processes that it has suspended, and the processes
-    /// that have suspended it. Waiting suspenders get no answer.
+    /// Returns the processes that an ending process has suspended, and the processes that have
+    /// suspended it. Waiting suspenders get no answer.
     pub(in crate::process) fn end(self) -> (impl Iterator<Item = Pid>, BTreeSet<Pid>) {
         (self.suspends.into_keys(), self.suspenders)
     }

@@ -1,4 +1,4 @@
-//! Futures that wait for something other than a message, beside any other future of the process.
+//! Futures that wait for something other than a message. A process may wait for several at a time.
 
 mod blocking;
 mod sleep;
