@@ -83,10 +83,6 @@ pub(crate) const SEQUENCES_MAX: usize = 64;
 /// The number of pieces that are sent before other output is looked at.
 pub(crate) const BATCH_PIECES: usize = 8;
 
-/// The number of bytes that one system call may write. Many kernels run no other thread on a core
-/// during a system call. Writing this much takes less than 0.1 ms.
-pub(crate) const WRITE_BYTES_MAX: usize = 256 << 10;
-
 /// The rest of a piece is read directly into its buffer if it is at least this long. A shorter rest
 /// is copied.
 pub(crate) const DIRECT_BYTES_MIN: usize = 4 << 10;

@@ -16,7 +16,7 @@ use bytes::Bytes;
 
 use super::codec::Put as _;
 use super::frame::HEADER_BYTES;
-use super::limits::{COPIED_BYTES_MAX, GATHERED_BYTES, SPARE_BUFFERS_MAX, WRITE_BYTES_MAX};
+use super::limits::{COPIED_BYTES_MAX, GATHERED_BYTES, SPARE_BUFFERS_MAX};
 use super::parcel::Body;
 
 /// A run of bytes.
@@ -159,19 +159,12 @@ impl Batch {
         self.segments.is_empty()
     }
 
-    /// Points as many of `slices` as needed at the bytes to write next, which are at most
-    /// `WRITE_BYTES_MAX`. Returns the used slices.
+    /// Points as many of `slices` as needed at the bytes to write next. Returns the used slices.
     pub(crate) fn slices<'s, 'a>(&'a self, slices: &'s mut [IoSlice<'a>]) -> &'s [IoSlice<'a>] {
-        let (mut count, mut room) = (0, WRITE_BYTES_MAX);
+        let mut count = 0;
         for (segment, slice) in self.segments.iter().zip(&mut *slices) {
-            if room == 0 {
-                break;
-            }
             let written = if count == 0 { self.at } else { 0 };
-            let bytes = &segment.bytes()[written..];
-            let bytes = &bytes[..bytes.len().min(room)];
-            *slice = IoSlice::new(bytes);
-            room -= bytes.len();
+            *slice = IoSlice::new(&segment.bytes()[written..]);
             count += 1;
         }
         &slices[..count]
@@ -249,30 +242,6 @@ mod tests {
         assert_eq!(lengths, [5, COPIED_BYTES_MAX, 15, COPIED_BYTES_MAX]);
         assert_eq!((slices[1].as_ptr(), slices[3].as_ptr()), (large.as_ptr(), large.as_ptr()));
         assert_eq!(&slices[2][..10], b"\0\0\0\x06\x01small");
-    }
-
-    #[test]
-    fn one_write_has_a_limit() {
-        let (mut output, mut batch) = (Output::default(), Batch::default());
-        let large = Bytes::from((0..WRITE_BYTES_MAX).map(|n| n as u8).collect::<Vec<u8>>());
-        for _ in 0..3 {
-            let start = output.begin(1);
-            output.end_with(start, &Body::Parts(vec![large.clone()]));
-            output.commit();
-        }
-        let bytes = output.bytes();
-        output.take(&mut batch);
-        let mut taken = Vec::new();
-        while !batch.is_empty() {
-            let mut slices = [IoSlice::new(&[]); 8];
-            let slices = batch.slices(&mut slices);
-            let written: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
-            assert_eq!(written.len(), WRITE_BYTES_MAX.min(bytes - taken.len()));
-            batch.advance(written.len());
-            taken.extend(written);
-        }
-        let frames: Vec<&[u8]> = taken.chunks(bytes / 3).map(|frame| &frame[5..]).collect();
-        assert_eq!(frames, [&large[..]; 3]);
     }
 
     #[test]
