@@ -67,18 +67,18 @@ struct Waiter {
 }
 
 /// A call that is in the record of its server until this is dropped.
-pub(crate) struct Waits {
+pub(crate) struct LongWait {
     server: Arc<Behaviour>,
     waiter: Arc<Waiter>,
 }
 
-impl Waits {
+impl LongWait {
     /// Enters a call of this caller.
-    pub(crate) fn new(server: Arc<Behaviour>, caller: Pid) -> Waits {
+    pub(crate) fn new(server: Arc<Behaviour>, caller: Pid) -> LongWait {
         let waiter = Arc::new(Waiter { caller, is_answered: AtomicBool::new(false) });
         server.waiters.lock().push(waiter.clone());
         server.waiting.fetch_add(1, Ordering::SeqCst);
-        Waits { server, waiter }
+        LongWait { server, waiter }
     }
 
     /// Returns whether the server has replied, although the caller has not seen it yet.
@@ -87,7 +87,7 @@ impl Waits {
     }
 }
 
-impl Drop for Waits {
+impl Drop for LongWait {
     fn drop(&mut self) {
         self.server.waiting.fetch_sub(1, Ordering::SeqCst);
         self.server.waiters.lock().retain(|waiter| !Arc::ptr_eq(waiter, &self.waiter));

@@ -51,8 +51,9 @@ struct Edge {
     request: &'static str,
     /// `None` for a start.
     cycle: Option<Answer<Vec<Hop>>>,
-    /// The call in the record of its server. `None` for a start, and for a server that is no behaviour.
-    waits: Option<behaviour::Waits>,
+    /// The call in the record of its server. `None` for a start, and for a server without a
+    /// behaviour.
+    wait: Option<behaviour::LongWait>,
 }
 
 /// A call that is in the table until this is dropped.
@@ -73,7 +74,8 @@ pub(crate) fn enter(
 ) -> (InWait, Waiting<Vec<Hop>>) {
     let (cycle, found) = Waiting::new();
     let table = node.extension_or_init(Mutex::<Waits>::default);
-    let recorded = behaviour::of(node, server).map(|server| behaviour::Waits::new(server, caller));
+    let recorded =
+        behaviour::of(node, server).map(|server| behaviour::LongWait::new(server, caller));
     let mut waits = table.lock();
     let serial = waits.add(caller, server, request, Some(cycle), recorded);
     let starts = waits.add_starts(node, caller);
@@ -101,10 +103,10 @@ impl Waits {
         server: Pid,
         request: &'static str,
         cycle: Option<Answer<Vec<Hop>>>,
-        waits: Option<behaviour::Waits>,
+        wait: Option<behaviour::LongWait>,
     ) -> u64 {
         self.serial += 1;
-        let edge = Edge { serial: self.serial, server, request, cycle, waits };
+        let edge = Edge { serial: self.serial, server, request, cycle, wait };
         self.edges.entry(caller).or_default().push(edge);
         self.serial
     }
@@ -158,7 +160,7 @@ impl Waits {
         let mut open = vec![start];
         while let Some(at) = open.pop() {
             for edge in self.edges.get(&at).into_iter().flatten() {
-                let has_reply = edge.waits.as_ref().is_some_and(behaviour::Waits::is_answered);
+                let has_reply = edge.wait.as_ref().is_some_and(behaviour::LongWait::is_answered);
                 let leads_on = edge.cycle.is_none() || !has_reply && blocks(at, edge.server);
                 if reached.contains_key(&edge.server) || !leads_on {
                     continue;
