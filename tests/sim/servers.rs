@@ -220,7 +220,7 @@ fn a_call_to_a_server_that_ends_slowly_keeps_its_limit() {
     let limit = millis(400);
     for after in [1, 100, 230, 249, 260, 390] {
         let mut sim = Sim::new(after);
-        let node = sim.node("a@host", || std::future::pending::<()>());
+        let node = sim.node("a@host", std::future::pending::<()>);
         let took = sim.run_on(node, secs(10), async move {
             let server = gen_server::start::<Slow>(Start::new(), ()).await.expect("it starts");
             let began = now();

@@ -32,8 +32,9 @@ use crate::r#gen::{Bond, ServerRef, Start, StartError};
 ///
 /// # Errors
 /// If the name is taken, if the flags or the specifications are invalid ([`SpecError`] as the term
-/// of the reason), or if a child does not start ([`FailedToStartChild`]). In the last case, the
-/// children that have started are ended in reverse order. The caller gets no exit signal.
+/// of the reason), or if a child does not start
+/// ([`FailedToStartChild`](super::FailedToStartChild)). In the last case, the children that have
+/// started are ended in reverse order. The caller gets no exit signal.
 ///
 /// # Panics
 /// Outside of a process.
