@@ -116,10 +116,14 @@ impl Running<'_> {
     }
 
     /// Handles a signal after a fatal one, which has no effect, but may need an answer (EXIT-16).
-    /// The answer that there is no such process waits until the process has ended (PROC-6).
+    /// The answer that there is no such process waits until the process has ended (PROC-6). So does
+    /// the answer to a request to spawn: the end of the process is then sent to the child (SPAWN-7).
     fn handle_late(self, signal: Signal) {
         match signal {
-            Signal::Link { .. } | Signal::Monitor { .. } => {
+            Signal::Link { .. }
+            | Signal::Monitor { .. }
+            | Signal::SpawnReply { .. }
+            | Signal::ConnectionLost { .. } => {
                 self.control.extras().late.borrow_mut().push(signal);
             }
             other => self.node.undeliverable(self.pid(), other),
